@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The netlink language of nf_conntrack_esmtp. This header is its manual.
+ *
+ * Family "esmtp", version 1. Everything is per network namespace: the one the
+ * socket was opened in. Changes need CAP_NET_ADMIN in the user namespace that
+ * owns it; reading needs nothing; the "events" group needs CAP_NET_ADMIN.
+ * Unknown attributes are refused. Every refusal carries an extended ACK whose
+ * sentence says why and whose offset names the attribute.
+ *
+ * ESMTP_CMD_STATUS_GET
+ *	do: no attributes. Answer: ESMTP_A_VERSION, ESMTP_A_GENERATION,
+ *	ESMTP_A_SESSIONS, ESMTP_A_COUNTERS (the namespace's own counters, each
+ *	a u64 attribute whose type is an enum esmtp_ns_counter).
+ *
+ * ESMTP_CMD_STAGE_BEGIN
+ *	Opens a stage: a configuration under preparation that belongs to this
+ *	socket and is thrown away when the socket closes. One stage a
+ *	namespace: -EBUSY while another socket has one. A second BEGIN on the
+ *	same socket empties the stage.
+ *
+ * ESMTP_CMD_STAGE_POLICY
+ *	One ESMTP_A_POLICY is checked, allocated and added to the stage. A
+ *	policy may be sent in parts: messages with a name that is staged
+ *	already append their rules to it. Answer: ESMTP_A_POLICY with
+ *	ESMTP_A_POLICY_NAME and ESMTP_A_POLICY_SLOT, the slot that it will have:
+ *	the one asked for, else the one that the running policy of this name
+ *	has, else the lowest free one.
+ *
+ * ESMTP_CMD_STAGE_COMMIT
+ *	The staged policies replace all running ones; ESMTP_A_GENERATION
+ *	becomes the namespace's generation. Nothing can fail once the message
+ *	has been accepted. Connections keep the policy that they began with.
+ *	With the flag ESMTP_A_CHECK_ONLY nothing changes and the stage is gone.
+ *
+ * ESMTP_CMD_STAGE_ABORT
+ *	Throws the stage away.
+ *
+ * ESMTP_CMD_POLICY_GET
+ *	dump: one ESMTP_A_POLICY a message, in order of slots, with counters.
+ *	Every message carries ESMTP_A_GENERATION; NLM_F_DUMP_INTR says that a
+ *	commit fell into the dump.
+ *
+ * ESMTP_CMD_COUNTERS_RESET
+ *	do: sets every counter of the namespace to zero, or with
+ *	ESMTP_A_POLICY { ESMTP_A_POLICY_NAME } those of one policy.
+ *
+ * ESMTP_CMD_EVENT
+ *	Sent to the group "events" for each event that is to be logged:
+ *	the ESMTP_A_EVENT_* attributes inside ESMTP_A_EVENT.
+ */
+#ifndef _UAPI_NF_CONNTRACK_ESMTP_H
+#define _UAPI_NF_CONNTRACK_ESMTP_H
+
+#define ESMTP_GENL_NAME		"esmtp"
+#define ESMTP_GENL_VERSION	1
+#define ESMTP_GENL_MCGRP	"events"
+
+#define ESMTP_SLOTS		8	/* helpers esmtp, esmtp-1 … esmtp-7 */
+#define ESMTP_HELPER_NAME	"esmtp"
+#define ESMTP_CT_LABEL_BIT	127	/* connlabel of inspected connections */
+#define ESMTP_POLICY_NAME_MAX	40	/* characters, as in ASA */
+#define ESMTP_DESCRIPTION_MAX	200	/* characters, as in ASA */
+#define ESMTP_RULES_MAX		1024	/* rules in one policy */
+#define ESMTP_EVENT_TEXT_MAX	64	/* bytes of offending text in an event */
+
+enum esmtp_cmd {
+	ESMTP_CMD_UNSPEC,
+	ESMTP_CMD_STATUS_GET,
+	ESMTP_CMD_STAGE_BEGIN,
+	ESMTP_CMD_STAGE_POLICY,
+	ESMTP_CMD_STAGE_COMMIT,
+	ESMTP_CMD_STAGE_ABORT,
+	ESMTP_CMD_POLICY_GET,
+	ESMTP_CMD_COUNTERS_RESET,
+	ESMTP_CMD_EVENT,
+	__ESMTP_CMD_MAX,
+};
+#define ESMTP_CMD_MAX (__ESMTP_CMD_MAX - 1)
+
+/* Top level. */
+enum esmtp_attr {
+	ESMTP_A_UNSPEC,
+	ESMTP_A_PAD,
+	ESMTP_A_VERSION,	/* string: version of the module */
+	ESMTP_A_GENERATION,	/* u64: of the configuration, 0 = none */
+	ESMTP_A_CHECK_ONLY,	/* flag */
+	ESMTP_A_POLICY,		/* nest: enum esmtp_policy_attr */
+	ESMTP_A_SESSIONS,	/* u32: inspected connections, tombstones included */
+	ESMTP_A_COUNTERS,	/* nest: u64 attributes, type = enum esmtp_ns_counter */
+	ESMTP_A_EVENT,		/* nest: enum esmtp_event_attr */
+	__ESMTP_A_MAX,
+};
+#define ESMTP_A_MAX (__ESMTP_A_MAX - 1)
+
+enum esmtp_policy_attr {
+	ESMTP_A_POLICY_UNSPEC,
+	ESMTP_A_POLICY_PAD,
+	ESMTP_A_POLICY_NAME,		/* string, 1 … ESMTP_POLICY_NAME_MAX of [A-Za-z0-9_.-] */
+	ESMTP_A_POLICY_SLOT,		/* u8, 0 … ESMTP_SLOTS - 1 */
+	ESMTP_A_POLICY_DESCRIPTION,	/* string, up to ESMTP_DESCRIPTION_MAX */
+	ESMTP_A_POLICY_FLAGS,		/* u32: ESMTP_POLICY_F_* */
+	ESMTP_A_POLICY_VERBS,		/* u64: bit = enum esmtp_verb that passes */
+	ESMTP_A_POLICY_RULES,		/* nest: ESMTP_A_RULE, repeated, in order */
+	ESMTP_A_POLICY_COUNTERS,	/* answers only: u64 attributes, type = enum esmtp_policy_counter */
+	ESMTP_A_POLICY_EVENTS,		/* answers only: u64 attributes, type = enum esmtp_event_type */
+	__ESMTP_A_POLICY_MAX,
+};
+#define ESMTP_A_POLICY_MAX (__ESMTP_A_POLICY_MAX - 1)
+
+enum esmtp_rule_list_attr {
+	ESMTP_A_RULE_LIST_UNSPEC,
+	ESMTP_A_RULE,			/* nest: enum esmtp_rule_attr */
+	__ESMTP_A_RULE_LIST_MAX,
+};
+#define ESMTP_A_RULE_LIST_MAX (__ESMTP_A_RULE_LIST_MAX - 1)
+
+enum esmtp_rule_attr {
+	ESMTP_A_RULE_UNSPEC,
+	ESMTP_A_RULE_PAD,
+	ESMTP_A_RULE_MATCH,		/* u8: enum esmtp_match */
+	ESMTP_A_RULE_LIMIT,		/* u32: the rule fires above it; every match but EHLO_KEYWORD */
+	ESMTP_A_RULE_KEYWORDS,		/* u32: bit = enum esmtp_keyword; EHLO_KEYWORD only */
+	ESMTP_A_RULE_ACTION,		/* u8: enum esmtp_action */
+	ESMTP_A_RULE_LOG,		/* flag: an event is sent too */
+	ESMTP_A_RULE_COUNT,		/* answers only, u64: times fired */
+	__ESMTP_A_RULE_MAX,
+};
+#define ESMTP_A_RULE_MAX (__ESMTP_A_RULE_MAX - 1)
+
+enum esmtp_event_attr {
+	ESMTP_A_EVENT_UNSPEC,
+	ESMTP_A_EVENT_PAD,
+	ESMTP_A_EVENT_TYPE,		/* u16: enum esmtp_event_type */
+	ESMTP_A_EVENT_ACTION,		/* u8: enum esmtp_action */
+	ESMTP_A_EVENT_FROM_SERVER,	/* flag: in a response, else in a request */
+	ESMTP_A_EVENT_FAMILY,		/* u8: AF_INET, AF_INET6 */
+	ESMTP_A_EVENT_SADDR,		/* binary 4 or 16: the client, before NAT */
+	ESMTP_A_EVENT_DADDR,		/* binary 4 or 16: the server, before NAT */
+	ESMTP_A_EVENT_SPORT,		/* be16 */
+	ESMTP_A_EVENT_DPORT,		/* be16 */
+	ESMTP_A_EVENT_POLICY,		/* string: name */
+	ESMTP_A_EVENT_RULE,		/* u32: position in the policy from 1; absent = no rule */
+	ESMTP_A_EVENT_MATCH,		/* u8: enum esmtp_match of that rule */
+	ESMTP_A_EVENT_VALUE,		/* u32: seen */
+	ESMTP_A_EVENT_LIMIT,		/* u32: allowed */
+	ESMTP_A_EVENT_TEXT,		/* binary, up to ESMTP_EVENT_TEXT_MAX: offending bytes, raw */
+	ESMTP_A_EVENT_TIME,		/* u64: nanoseconds since 1970 */
+	ESMTP_A_EVENT_LOST,		/* u64: events lost so far in this namespace */
+	__ESMTP_A_EVENT_MAX,
+};
+#define ESMTP_A_EVENT_MAX (__ESMTP_A_EVENT_MAX - 1)
+
+/* What a rule compares. Lengths of lines are counted without their line end. */
+enum esmtp_match {
+	ESMTP_MATCH_UNSPEC,
+	ESMTP_MATCH_CMD_LINE_LENGTH,
+	ESMTP_MATCH_CMD_RCPT_COUNT,
+	ESMTP_MATCH_BODY_LINE_LENGTH,
+	ESMTP_MATCH_HEADER_LINE_LENGTH,
+	ESMTP_MATCH_SENDER_LENGTH,
+	ESMTP_MATCH_MIME_FILENAME_LENGTH,
+	ESMTP_MATCH_EHLO_KEYWORD,
+	__ESMTP_MATCH_MAX,
+};
+#define ESMTP_MATCH_MAX (__ESMTP_MATCH_MAX - 1)
+
+enum esmtp_action {
+	ESMTP_ACTION_COUNT,	/* only counts (and logs) */
+	ESMTP_ACTION_MASK,	/* X; EHLO_KEYWORD only */
+	ESMTP_ACTION_DROP,	/* close: silence to the client, RST to the server */
+	ESMTP_ACTION_RESET,	/* close: RST to both */
+	__ESMTP_ACTION_MAX,
+};
+#define ESMTP_ACTION_MAX (__ESMTP_ACTION_MAX - 1)
+
+/* Parameters of a policy that are on or off. */
+#define ESMTP_POLICY_F_MASK_BANNER	(1u << 0)	/* banner mask */
+#define ESMTP_POLICY_F_TLS_ALLOW	(1u << 1)	/* tls allow: STARTTLS passes, inspection ends with its 220 */
+#define ESMTP_POLICY_F_MONITOR		(1u << 2)	/* mode monitor: counts and logs, alters and holds nothing */
+#define ESMTP_POLICY_F_BLANK_BRACKETS	(1u << 3)	/* stray-brackets blank: < > out of place in a path become a blank */
+#define ESMTP_POLICY_F_ALL		(0xfu)
+
+/* Keywords of the EHLO reply. OTHERS is whatever is not listed. */
+enum esmtp_keyword {
+	ESMTP_KW_OTHERS,
+	ESMTP_KW_8BITMIME,
+	ESMTP_KW_AUTH,		/* AUTH and AUTH= */
+	ESMTP_KW_BINARYMIME,
+	ESMTP_KW_CHECKPOINT,
+	ESMTP_KW_DSN,
+	ESMTP_KW_ENHANCEDSTATUSCODES,
+	ESMTP_KW_ETRN,
+	ESMTP_KW_PIPELINING,
+	ESMTP_KW_SIZE,
+	ESMTP_KW_VRFY,
+	__ESMTP_KW_MAX,
+};
+#define ESMTP_KW_ALL ((1u << __ESMTP_KW_MAX) - 1)
+
+/* Command verbs. OTHER is whatever is not listed. */
+enum esmtp_verb {
+	ESMTP_VERB_OTHER,
+	ESMTP_VERB_AUTH,
+	ESMTP_VERB_DATA,
+	ESMTP_VERB_EHLO,
+	ESMTP_VERB_ETRN,
+	ESMTP_VERB_HELO,
+	ESMTP_VERB_HELP,
+	ESMTP_VERB_MAIL,
+	ESMTP_VERB_NOOP,
+	ESMTP_VERB_QUIT,
+	ESMTP_VERB_RCPT,
+	ESMTP_VERB_RSET,
+	ESMTP_VERB_SAML,
+	ESMTP_VERB_SEND,
+	ESMTP_VERB_SOML,
+	ESMTP_VERB_VRFY,
+	ESMTP_VERB_STARTTLS,
+	ESMTP_VERB_BDAT,
+	__ESMTP_VERB_MAX,
+};
+#define ESMTP_VERBS_ALL	((1ull << __ESMTP_VERB_MAX) - 1)
+/* The 7 + 8 verbs of ASA: AUTH … VRFY. */
+#define ESMTP_VERBS_ASA	((1ull << ESMTP_VERB_STARTTLS) - (1ull << ESMTP_VERB_AUTH))
+
+/* What the engine sees. Each type has a counter in each policy. */
+enum esmtp_event_type {
+	ESMTP_EVENT_UNSPEC,
+	ESMTP_EVENT_RULE,		/* a rule fired: 108004, log alone 108005 */
+	ESMTP_EVENT_BANNER_MASKED,	/* one per greeting; counted, never sent */
+	ESMTP_EVENT_CMD_MASKED,		/* a verb that is not allowed was X-ed: 108004 */
+	ESMTP_EVENT_PIPE,		/* | in MAIL or RCPT, closed: 108003 */
+	ESMTP_EVENT_BRACKET_BLANKED,	/* < or > out of place: 108002 */
+	ESMTP_EVENT_TLS_STARTED,	/* 220 to STARTTLS: 108007 */
+	ESMTP_EVENT_BYPASS,		/* 354/334/220/2xx to a command that cannot earn it, closed */
+	ESMTP_EVENT_VERB_LENGTH,	/* unknown verb that has not four letters */
+	ESMTP_EVENT_BARE_LF,		/* command or reply ended by LF alone */
+	ESMTP_EVENT_BARE_CR,		/* CR without LF in a command */
+	ESMTP_EVENT_EARLY_TALK,		/* client spoke before the greeting */
+	ESMTP_EVENT_UNEXPECTED_REPLY,	/* reply that no command is owed, 421 excepted */
+	ESMTP_EVENT_REPLY_SYNTAX,	/* line that does not begin with three digits */
+	ESMTP_EVENT_EARLY_CONTENT,	/* bytes behind DATA before its answer */
+	__ESMTP_EVENT_MAX,
+};
+#define ESMTP_EVENT_MAX (__ESMTP_EVENT_MAX - 1)
+
+enum esmtp_policy_counter {
+	ESMTP_PC_UNSPEC,
+	ESMTP_PC_PACKETS,	/* packets with payload given to the engine or compared with what was passed */
+	ESMTP_PC_BYTES,		/* payload bytes inspected, repeats not counted */
+	ESMTP_PC_CONNECTIONS,	/* connections on which a first byte was inspected */
+	ESMTP_PC_CLOSED,	/* connections closed by a verdict */
+	ESMTP_PC_DROP,		/* packets dropped, or held back whole, after action drop */
+	ESMTP_PC_RESET_DROP,	/* the same after action reset */
+	__ESMTP_PC_MAX,
+};
+#define ESMTP_PC_MAX (__ESMTP_PC_MAX - 1)
+
+/* Counters of the namespace: why packets did not pass or not as they came. */
+enum esmtp_ns_counter {
+	ESMTP_NC_UNSPEC,
+	ESMTP_NC_NO_POLICY,	/* dropped: slot without a policy */
+	ESMTP_NC_NO_STATE,	/* dropped: start of the connection was not seen */
+	ESMTP_NC_NO_HELPER,	/* dropped: labelled for inspection, but no helper of ours */
+	ESMTP_NC_NO_MEMORY,	/* dropped: allocation failed or a bound was reached */
+	ESMTP_NC_EARLY,		/* dropped: segment ahead of the stream */
+	ESMTP_NC_STALE,		/* dropped: beyond what the peer could accept */
+	ESMTP_NC_REPEAT,	/* repeated segments seen */
+	ESMTP_NC_REWRITTEN,	/* repeats made equal to what was passed */
+	ESMTP_NC_HELD,		/* packets cut: the rest waits for an answer */
+	ESMTP_NC_SYN_DATA,	/* data on a SYN cut off */
+	ESMTP_NC_TOMBSTONE,	/* dropped: connection was closed by a verdict */
+	ESMTP_NC_RST_SENT,
+	ESMTP_NC_RST_FAILED,	/* no route or no memory for a RST */
+	ESMTP_NC_CONFLICT,	/* closed: content repeated with other bytes */
+	ESMTP_NC_URGENT,	/* urgent pointer cleared */
+	ESMTP_NC_EVENTS_LOST,
+	__ESMTP_NC_MAX,
+};
+#define ESMTP_NC_MAX (__ESMTP_NC_MAX - 1)
+
+#endif /* _UAPI_NF_CONNTRACK_ESMTP_H */

@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See harness.h. */
+#include <time.h>
+#include "harness.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static void append(struct bytes *b, const void *p, size_t n)
+{
+	if (!n)
+		return;
+	b->p = realloc(b->p, b->n + n);
+	assert_non_null(b->p);
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+}
+
+static void cut_front(struct bytes *b, size_t n)
+{
+	b->n -= n;
+	memmove(b->p, b->p + n, b->n);
+}
+
+u32 harness_rule(struct harness *h, enum esmtp_match match, u32 limit,
+		 enum esmtp_action action, bool log)
+{
+	struct esmtp_rule *rule = &h->rules[h->policy.n_rules];
+
+	assert_true(h->policy.n_rules < HARNESS_RULES);
+	memset(rule, 0, sizeof(*rule));
+	rule->match = match;
+	rule->action = action;
+	rule->log = log;
+	if (match == ESMTP_MATCH_EHLO_KEYWORD)
+		rule->keywords = limit;
+	else
+		rule->limit = limit;
+	return h->policy.n_rules++;
+}
+
+void harness_init(struct harness *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->policy.verbs = ESMTP_VERBS_ASA;
+	h->policy.flags = ESMTP_POLICY_F_MASK_BANNER |
+			  ESMTP_POLICY_F_BLANK_BRACKETS;
+	h->policy.rules = h->rules;
+	harness_rule(h, ESMTP_MATCH_CMD_LINE_LENGTH, 512,
+		     ESMTP_ACTION_DROP, true);
+	harness_rule(h, ESMTP_MATCH_CMD_RCPT_COUNT, 100,
+		     ESMTP_ACTION_DROP, true);
+	harness_rule(h, ESMTP_MATCH_BODY_LINE_LENGTH, 998,
+		     ESMTP_ACTION_COUNT, true);
+	harness_rule(h, ESMTP_MATCH_HEADER_LINE_LENGTH, 998,
+		     ESMTP_ACTION_DROP, true);
+	harness_rule(h, ESMTP_MATCH_SENDER_LENGTH, 320,
+		     ESMTP_ACTION_DROP, true);
+	harness_rule(h, ESMTP_MATCH_MIME_FILENAME_LENGTH, 255,
+		     ESMTP_ACTION_DROP, true);
+	harness_rule(h, ESMTP_MATCH_EHLO_KEYWORD, 1u << ESMTP_KW_OTHERS,
+		     ESMTP_ACTION_MASK, false);
+	/* The engine must not count on zeroed memory. */
+	memset(&h->engine, 0xa5, sizeof(h->engine));
+	esmtp_engine_init(&h->engine);
+}
+
+void harness_free(struct harness *h)
+{
+	int d;
+
+	for (d = 0; d < ESMTP_DIRS; d++) {
+		free(h->in[d].p);
+		free(h->out[d].p);
+		free(h->held[d].p);
+	}
+	free(h->content.p);
+	free(h->events);
+	free(h->event_dir);
+	memset(h, 0, sizeof(*h));
+}
+
+static void check_result(const struct harness *h, const struct esmtp_result *r,
+			 u32 took, u32 len)
+{
+	u32 end = 0, i;
+
+	assert_true(took <= len);
+	assert_true(r->n_edits <= ESMTP_EDITS_MAX);
+	assert_true(r->n_events <= ESMTP_EVENTS_MAX);
+	for (i = 0; i < r->n_edits; i++) {
+		assert_true(r->edits[i].off >= end);
+		assert_true(r->edits[i].len > 0);
+		end = r->edits[i].off + r->edits[i].len;
+		assert_true(end <= took);
+	}
+	if (r->content)
+		assert_int_equal(r->n_edits, 0);
+	if (!r->hold && !r->verdict)
+		assert_true(took > 0);
+	if (h->policy.flags & ESMTP_POLICY_F_MONITOR) {
+		assert_int_equal(r->n_edits, 0);
+		assert_false(r->hold);
+		assert_int_equal(r->verdict, ESMTP_PASS);
+	}
+	for (i = 0; i < r->n_events; i++) {
+		assert_in_range(r->events[i].type, 1, ESMTP_EVENT_MAX);
+		assert_true(r->events[i].text_len <= ESMTP_TEXT_MAX);
+		if (r->events[i].type == ESMTP_EVENT_RULE)
+			assert_true(r->events[i].rule < h->policy.n_rules);
+		else
+			assert_int_equal(r->events[i].rule, ESMTP_NO_RULE);
+	}
+}
+
+static void take_events(struct harness *h, enum esmtp_dir dir,
+			const struct esmtp_result *r)
+{
+	u32 i, n = h->n_events + r->n_events;
+
+	if (!r->n_events)
+		return;
+	h->events = realloc(h->events, n * sizeof(*h->events));
+	h->event_dir = realloc(h->event_dir, n * sizeof(*h->event_dir));
+	for (i = 0; i < r->n_events; i++) {
+		h->events[h->n_events] = r->events[i];
+		h->event_dir[h->n_events++] = dir;
+	}
+}
+
+static void pass_bytes(struct harness *h, enum esmtp_dir dir, u8 *p, u32 n,
+		       const struct esmtp_result *r)
+{
+	u8 content = r->content;
+	u32 i;
+
+	for (i = 0; i < r->n_edits; i++)
+		memset(p + r->edits[i].off, r->edits[i].byte, r->edits[i].len);
+	append(&h->out[dir], p, n);
+	if (dir == ESMTP_DIR_CLIENT)
+		for (i = 0; i < n; i++)
+			append(&h->content, &content, 1);
+}
+
+/* One call; returns whether to call again. The bytes lie in a block of exactly their size, for ASan. */
+static bool call(struct harness *h, enum esmtp_dir dir)
+{
+	struct bytes *held = &h->held[dir];
+	struct esmtp_result r;
+	u32 took, len = held->n;
+	u8 *copy;
+
+	if (!len || h->verdict)
+		return false;
+	copy = malloc(len);
+	memcpy(copy, held->p, len);
+	memset(&r, 0xa5, sizeof(r));
+	took = esmtp_engine_feed(&h->engine, &h->policy, dir, copy, len, &r);
+	h->n_calls++;
+	assert_memory_equal(copy, held->p, len);
+	check_result(h, &r, took, len);
+	take_events(h, dir, &r);
+	h->n_edits += r.n_edits;
+	pass_bytes(h, dir, copy, took, &r);
+	free(copy);
+	cut_front(held, took);
+	if (r.bypass)
+		h->bypass = true;
+	h->verdict = r.verdict;
+	if (h->verdict) {
+		/* closed for good, in both directions */
+		for (dir = 0; dir < ESMTP_DIRS; dir++) {
+			memset(&r, 0xa5, sizeof(r));
+			assert_int_equal(esmtp_engine_feed(&h->engine,
+				&h->policy, dir, (const u8 *)"x", 1, &r), 0);
+			assert_int_equal(r.verdict, h->verdict);
+			assert_int_equal(r.n_events, 0);
+		}
+	}
+	return !r.hold && !r.verdict;
+}
+
+void harness_feed(struct harness *h, enum esmtp_dir dir, const void *data,
+		  size_t len)
+{
+	enum esmtp_dir other = dir == ESMTP_DIR_CLIENT ? ESMTP_DIR_SERVER :
+							 ESMTP_DIR_CLIENT;
+
+	append(&h->in[dir], data, len);
+	append(&h->held[dir], data, len);
+	while (call(h, dir))
+		;
+	while (call(h, other))
+		;
+}
+
+void harness_say(struct harness *h, enum esmtp_dir dir, const char *text)
+{
+	harness_feed(h, dir, text, strlen(text));
+}
+
+void harness_repeat(struct harness *h, enum esmtp_dir dir, char c, size_t n)
+{
+	char *p = malloc(n + 1);
+
+	memset(p, c, n);
+	harness_feed(h, dir, p, n);
+	free(p);
+}
+
+void harness_to_content(struct harness *h)
+{
+	static const struct step steps[] = {
+		S("220 2\r\n"),
+		C("HELO a.example\r\n"), S("250 ok\r\n"),
+		C("MAIL FROM:<a@example.org>\r\n"), S("250 ok\r\n"),
+		C("RCPT TO:<b@example.org>\r\n"), S("250 ok\r\n"),
+		C("DATA\r\n"), S("354 go\r\n"),
+	};
+	size_t i;
+	int d;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
+		harness_feed(h, steps[i].dir, steps[i].data, steps[i].len);
+	for (d = 0; d < ESMTP_DIRS; d++) {
+		assert_int_equal(h->out[d].n, h->in[d].n);
+		h->in[d].n = 0;
+		h->out[d].n = 0;
+	}
+	h->content.n = 0;
+}
+
+u32 harness_count(const struct harness *h, enum esmtp_event_type type)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < h->n_events; i++)
+		n += h->events[i].type == type;
+	return n;
+}
+
+u32 harness_fired(const struct harness *h, u32 rule)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < h->n_events; i++)
+		n += h->events[i].type == ESMTP_EVENT_RULE &&
+		     h->events[i].rule == rule;
+	return n;
+}
+
+const struct esmtp_event *harness_last(const struct harness *h,
+				       enum esmtp_event_type type)
+{
+	u32 i;
+
+	for (i = h->n_events; i > 0; i--)
+		if (h->events[i - 1].type == type)
+			return &h->events[i - 1];
+	return NULL;
+}
+
+static void print_bytes(const char *what, const u8 *p, size_t n)
+{
+	size_t i;
+
+	fprintf(stderr, "%s (%zu): \"", what, n);
+	for (i = 0; i < n; i++) {
+		if (p[i] == '\n')
+			fprintf(stderr, "\\n\n\t");
+		else if (p[i] == '\r')
+			fprintf(stderr, "\\r");
+		else if (p[i] < 32 || p[i] > 126)
+			fprintf(stderr, "\\x%02x", p[i]);
+		else
+			fputc(p[i], stderr);
+	}
+	fprintf(stderr, "\"\n");
+}
+
+static void print_events(const char *what, const struct harness *h)
+{
+	const struct esmtp_event *ev;
+	u32 i;
+
+	fprintf(stderr, "%s: %u events, verdict %d\n", what, h->n_events,
+		h->verdict);
+	for (i = 0; i < h->n_events; i++) {
+		ev = &h->events[i];
+		fprintf(stderr, "\t%s type %u rule %u value %u limit %u action %u log %d text \"%.*s\"\n",
+			h->event_dir[i] ? "S" : "C", ev->type, ev->rule,
+			ev->value, ev->limit, ev->action, ev->log,
+			ev->text_len, (const char *)ev->text);
+	}
+}
+
+void harness_expect(const struct harness *h, enum esmtp_dir dir,
+		    const char *text)
+{
+	const struct bytes *out = &h->out[dir];
+
+	if (out->n != strlen(text) || memcmp(out->p, text, out->n)) {
+		print_bytes("expected", (const u8 *)text, strlen(text));
+		print_bytes("passed", out->p, out->n);
+		print_events("run", h);
+		fail_msg("what passed is not what was expected");
+	}
+}
+
+static size_t dialogue_len(const struct step *steps, size_t n)
+{
+	size_t i, len = 0;
+
+	for (i = 0; i < n; i++)
+		len += steps[i].len;
+	return len;
+}
+
+u32 harness_random(u32 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+u32 harness_seed(void)
+{
+	static u32 seed;
+	const char *env = getenv("ESMTP_SEED");
+
+	if (!seed) {
+		seed = env ? strtoul(env, NULL, 0) : (u32)time(NULL);
+		seed = seed ? seed : 1;
+		fprintf(stderr, "# ESMTP_SEED=%u\n", seed);
+	}
+	return seed;
+}
+
+static size_t piece_len(struct cut cut, size_t left, u32 *state)
+{
+	size_t n;
+
+	switch (cut.kind) {
+	case CUT_BYTES:
+		return 1;
+	case CUT_RANDOM:
+		n = harness_random(state);
+		/* often tiny, sometimes all */
+		n = n & 7 ? 1 + (n >> 3) % 6 : 1 + (n >> 3) % left;
+		return n < left ? n : left;
+	default:
+		return left;
+	}
+}
+
+void harness_run(struct harness *h, const struct step *steps, size_t n,
+		 struct cut cut)
+{
+	size_t i, at, piece, pos = 0;
+	u32 state = cut.arg ? cut.arg : 1;
+
+	for (i = 0; i < n; i++) {
+		for (at = 0; at < steps[i].len; at += piece) {
+			piece = piece_len(cut, steps[i].len - at, &state);
+			if (cut.kind == CUT_AT && cut.arg > pos + at &&
+			    cut.arg < pos + at + piece)
+				piece = cut.arg - pos - at;
+			harness_feed(h, steps[i].dir, steps[i].data + at,
+				     piece);
+		}
+		pos += steps[i].len;
+	}
+}
+
+static bool same_event(const struct esmtp_event *a, const struct esmtp_event *b)
+{
+	return a->type == b->type && a->rule == b->rule &&
+	       a->value == b->value && a->limit == b->limit &&
+	       a->action == b->action && a->log == b->log &&
+	       a->text_len == b->text_len &&
+	       !memcmp(a->text, b->text, a->text_len);
+}
+
+/* Events of one direction in their order; the two directions' events may only be
+ * ordered by who was offered first, which is the same in every run.
+ */
+static const char *differ_in_events(const struct harness *a,
+				    const struct harness *b)
+{
+	u32 i;
+
+	if (a->n_events != b->n_events)
+		return "number of events";
+	for (i = 0; i < a->n_events; i++)
+		if (a->event_dir[i] != b->event_dir[i] ||
+		    !same_event(&a->events[i], &b->events[i]))
+			return "an event";
+	return NULL;
+}
+
+/* What passed: of equal length, content untouched. Of a connection that was closed a
+ * cut run may pass more, but only a part of the line at which it was closed.
+ */
+static const char *differ_in_bytes(const struct harness *model,
+				   const struct harness *h, int dir)
+{
+	const struct bytes *a = &model->out[dir], *b = &h->out[dir];
+	size_t i;
+
+	if (b->n < a->n)
+		return "bytes that must pass";
+	if (b->n > a->n && !model->verdict && !model->engine.latched)
+		return "number of bytes";
+	for (i = a->n; i < b->n; i++)
+		if (b->p[i] == '\n')
+			return "the violating line, which passed complete";
+	if (dir == ESMTP_DIR_SERVER)
+		return NULL;
+	for (i = 0; i < a->n; i++)
+		if (model->content.p[i] != h->content.p[i])
+			return "what is content";
+	for (i = 0; i < b->n; i++)
+		if (h->content.p[i] && h->out[dir].p[i] != h->in[dir].p[i])
+			return "content, which was altered";
+	return NULL;
+}
+
+static void compare(const struct harness *model, const struct harness *h,
+		    const char *how)
+{
+	const char *what = NULL;
+
+	if (model->verdict != h->verdict)
+		what = "verdict";
+	if (!what && model->engine.latched != h->engine.latched)
+		what = "latched verdict";
+	if (!what && model->bypass != h->bypass)
+		what = "bypass";
+	if (!what)
+		what = differ_in_events(model, h);
+	if (!what)
+		what = differ_in_bytes(model, h, ESMTP_DIR_CLIENT);
+	if (!what)
+		what = differ_in_bytes(model, h, ESMTP_DIR_SERVER);
+	if (!what)
+		return;
+	print_events("uncut", model);
+	print_bytes("client, uncut", model->out[0].p, model->out[0].n);
+	print_bytes("server, uncut", model->out[1].p, model->out[1].n);
+	print_events(how, h);
+	print_bytes("client, cut", h->out[0].p, h->out[0].n);
+	print_bytes("server, cut", h->out[1].p, h->out[1].n);
+	fail_msg("%s: the runs differ in %s", how, what);
+}
+
+static void one_cut(const struct harness *model, const struct step *steps,
+		    size_t n, struct cut cut)
+{
+	struct harness h;
+	char how[64];
+
+	harness_init(&h);
+	h.policy = model->policy;
+	h.policy.rules = h.rules;
+	memcpy(h.rules, model->rules, sizeof(h.rules));
+	harness_run(&h, steps, n, cut);
+	snprintf(how, sizeof(how), "cut kind %d, argument %u", cut.kind,
+		 cut.arg);
+	compare(model, &h, how);
+	harness_free(&h);
+}
+
+void harness_all_cuts(struct harness *model, const struct step *steps,
+		      size_t n, u32 random)
+{
+	u32 i, len = dialogue_len(steps, n), state = harness_seed();
+
+	harness_run(model, steps, n, (struct cut){ CUT_NONE, 0 });
+	for (i = 1; i < len; i++)
+		one_cut(model, steps, n, (struct cut){ CUT_AT, i });
+	one_cut(model, steps, n, (struct cut){ CUT_BYTES, 0 });
+	for (i = 0; i < random; i++)
+		one_cut(model, steps, n,
+			(struct cut){ CUT_RANDOM, harness_random(&state) });
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Saying no: RSTs with numbers that each end accepts, and the tombstone.
+ *
+ * A RST is built from the entry's tuples as its receiver knows the addresses, and
+ * leaves by the route of the packets that went there before: so NAT, policy
+ * routing and a closed OUTPUT chain do not matter. It is sent a moment later, from
+ * process context, so that bytes passed by the same packet are there first and no
+ * lock is held. A receiver that answers (a challenge ACK, RFC 5961, or data sent again)
+ * says which number it expects and gets another one.
+ */
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/route.h>
+#include <net/tcp.h>
+
+#include "compat.h"
+#include "session.h"
+
+#define RST_MAX		8		/* to one side */
+#define RST_DELAY	1		/* jiffies */
+#define TOMBSTONE_LIFE	(300 * HZ)	/* outlives the last retransmission */
+
+static struct workqueue_struct *closing_wq;
+
+/* Whom a RST reaches: with which addresses and ports on the wire. */
+struct rst_ends {
+	union nf_inet_addr src, dst;
+	__be16 sport, dport;
+};
+
+/*
+ * @dir is the direction the RST travels in. Its receiver knows itself by the other
+ * direction's source and its peer by that direction's destination.
+ */
+static void rst_ends(const struct nf_conn *ct, enum esmtp_dir dir,
+		     struct rst_ends *ends)
+{
+	const struct nf_conntrack_tuple *t;
+
+	t = nf_ct_tuple(ct, dir == ESMTP_DIR_CLIENT ? IP_CT_DIR_REPLY :
+						      IP_CT_DIR_ORIGINAL);
+	ends->src = t->dst.u3;
+	ends->sport = t->dst.u.tcp.port;
+	ends->dst = t->src.u3;
+	ends->dport = t->src.u.tcp.port;
+}
+
+static struct sk_buff *rst_alloc(unsigned int ip_len)
+{
+	struct sk_buff *skb;
+
+	skb = alloc_skb(LL_MAX_HEADER + ip_len + sizeof(struct tcphdr),
+			GFP_ATOMIC);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, LL_MAX_HEADER);
+	skb_reset_network_header(skb);
+	skb_put_zero(skb, ip_len);
+	skb_set_transport_header(skb, ip_len);
+	skb_put_zero(skb, sizeof(struct tcphdr));
+	return skb;
+}
+
+static struct tcphdr *rst_tcp(struct sk_buff *skb, const struct rst_ends *ends,
+			      u32 seq)
+{
+	struct tcphdr *th = tcp_hdr(skb);
+
+	th->source = ends->sport;
+	th->dest = ends->dport;
+	th->seq = htonl(seq);
+	th->doff = sizeof(*th) / 4;
+	th->rst = 1;
+	return th;
+}
+
+static struct sk_buff *rst_build4(const struct rst_ends *ends, u32 seq)
+{
+	struct sk_buff *skb = rst_alloc(sizeof(struct iphdr));
+	struct tcphdr *th;
+	struct iphdr *iph;
+
+	if (!skb)
+		return NULL;
+	iph = ip_hdr(skb);
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->tot_len = htons(skb->len);
+	iph->frag_off = htons(IP_DF);
+	iph->ttl = IPDEFTTL;
+	iph->protocol = IPPROTO_TCP;
+	iph->saddr = ends->src.ip;
+	iph->daddr = ends->dst.ip;
+	ip_send_check(iph);
+	th = rst_tcp(skb, ends, seq);
+	th->check = tcp_v4_check(sizeof(*th), iph->saddr, iph->daddr,
+				 csum_partial(th, sizeof(*th), 0));
+	skb->protocol = htons(ETH_P_IP);
+	return skb;
+}
+
+static struct sk_buff *rst_build6(const struct rst_ends *ends, u32 seq)
+{
+	struct sk_buff *skb = rst_alloc(sizeof(struct ipv6hdr));
+	struct ipv6hdr *ip6;
+	struct tcphdr *th;
+
+	if (!skb)
+		return NULL;
+	ip6 = ipv6_hdr(skb);
+	ip6->version = 6;
+	ip6->payload_len = htons(sizeof(*th));
+	ip6->nexthdr = IPPROTO_TCP;
+	ip6->hop_limit = IPDEFTTL;
+	ip6->saddr = ends->src.in6;
+	ip6->daddr = ends->dst.in6;
+	th = rst_tcp(skb, ends, seq);
+	th->check = csum_ipv6_magic(&ip6->saddr, &ip6->daddr, sizeof(*th),
+				    IPPROTO_TCP,
+				    csum_partial(th, sizeof(*th), 0));
+	skb->protocol = htons(ETH_P_IPV6);
+	IP6CB(skb)->nhoff = offsetof(struct ipv6hdr, nexthdr);
+	return skb;
+}
+
+/* An IPv4 route that was found for an incoming packet can deliver, not send. */
+static bool delivers(const struct sk_buff *skb)
+{
+	const struct rtable *rt = skb_rtable(skb);
+
+	return skb->protocol == htons(ETH_P_IP) && rt_is_input_route(rt) &&
+	       rt->rt_type == RTN_LOCAL;
+}
+
+static void rst_deliver(struct net *net, struct sk_buff *skb, int iif)
+{
+	struct net_device *dev = dev_get_by_index_rcu(net, iif);
+
+	skb->dev = dev ?: skb_dst(skb)->dev;
+	skb->skb_iif = skb->dev->ifindex;
+	IPCB(skb)->iif = skb->dev->ifindex;
+	skb->pkt_type = PACKET_HOST;
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	dst_input(skb);
+}
+
+/*
+ * RELATED with the entry attached: conntrack and NAT leave it alone (its addresses are
+ * final, and NAT maps them onto themselves), a ruleset sees what it is, help() and the
+ * guard let it by.
+ */
+static void rst_send(struct esmtp_net *en, struct nf_conn *ct,
+		     enum esmtp_dir dir, const struct esmtp_flow *fl, u32 seq)
+{
+	struct rst_ends ends;
+	struct sk_buff *skb = NULL;
+
+	rst_ends(ct, dir, &ends);
+	if (fl->dst)
+		skb = nf_ct_l3num(ct) == AF_INET6 ? rst_build6(&ends, seq) :
+						    rst_build4(&ends, seq);
+	if (!skb) {
+		esmtp_count(en, ESMTP_NC_RST_FAILED);
+		return;
+	}
+	skb_dst_set(skb, dst_clone(fl->dst));
+	skb->mark = fl->mark;
+	nf_conntrack_get(&ct->ct_general);
+	nf_ct_set(skb, ct, dir == ESMTP_DIR_CLIENT ? IP_CT_RELATED :
+						     IP_CT_RELATED_REPLY);
+	esmtp_count(en, ESMTP_NC_RST_SENT);
+	if (delivers(skb)) {
+		rst_deliver(en->net, skb, fl->iif);
+		return;
+	}
+	skb->dev = skb_dst(skb)->dev;
+	dst_output(en->net, NULL, skb);
+}
+
+/* A reference to the session's entry, or NULL once that is dying. */
+static struct nf_conn *session_ct(struct esmtp_session *s)
+{
+	struct nf_conn *ct = s->ct;
+
+	if (ct && !refcount_inc_not_zero(&ct->ct_general.use))
+		ct = NULL;
+	return ct;
+}
+
+static void rst_work(struct work_struct *work)
+{
+	struct esmtp_session *s = container_of(to_delayed_work(work),
+					       struct esmtp_session, reset);
+	struct esmtp_flow fl[ESMTP_DIRS] = {};
+	u32 seq[ESMTP_DIRS];
+	struct esmtp_net *en;
+	struct nf_conn *ct;
+	unsigned long due;
+	int dir;
+
+	spin_lock_bh(&s->lock);
+	due = s->rst_due;
+	s->rst_due = 0;
+	ct = session_ct(s);
+	for_each_set_bit(dir, &due, ESMTP_DIRS) {
+		seq[dir] = s->rst_seq[dir];
+		fl[dir].mark = s->flow[dir].mark;
+		fl[dir].iif = s->flow[dir].iif;
+		if (s->flow[dir].dst && dst_hold_safe(s->flow[dir].dst))
+			fl[dir].dst = s->flow[dir].dst;
+	}
+	spin_unlock_bh(&s->lock);
+
+	local_bh_disable();
+	rcu_read_lock();
+	en = READ_ONCE(s->en);
+	for_each_set_bit(dir, &due, ESMTP_DIRS) {
+		if (ct && en)
+			rst_send(en, ct, dir, &fl[dir], seq[dir]);
+		dst_release(fl[dir].dst);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+
+	if (ct)
+		nf_ct_put(ct);
+	esmtp_session_put(s);
+}
+
+static void rst_due(struct esmtp_session *s, enum esmtp_dir dir, u32 seq)
+{
+	if (!s->rst_left[dir])
+		return;
+	s->rst_left[dir]--;
+	s->rst_seq[dir] = seq;
+	s->rst_due |= BIT(dir);
+	refcount_inc(&s->ref);
+	if (!queue_delayed_work(closing_wq, &s->reset, RST_DELAY))
+		refcount_dec(&s->ref);
+}
+
+static void live_on(struct nf_conn *ct, const struct sk_buff *skb)
+{
+	esmtp_compat_refresh(ct, skb, TOMBSTONE_LIFE);
+}
+
+void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
+{
+	if (s->state >= SESSION_CLOSED)
+		return;
+	s->latched_at = 0;
+	s->verdict = verdict;
+	WRITE_ONCE(s->state, SESSION_CLOSED);
+	esmtp_policy_count(s->policy, ESMTP_PC_CLOSED, 1);
+
+	/* The server always hears of it: else its process waits for minutes. */
+	s->rst_left[ESMTP_DIR_CLIENT] = RST_MAX;
+	s->rst_left[ESMTP_DIR_SERVER] =
+		verdict == ESMTP_CLOSE_RESET ? RST_MAX : 0;
+	rst_due(s, ESMTP_DIR_CLIENT, s->flow[ESMTP_DIR_CLIENT].next);
+	rst_due(s, ESMTP_DIR_SERVER, s->flow[ESMTP_DIR_SERVER].next);
+	esmtp_flow_free(s, &s->flow[ESMTP_DIR_CLIENT]);
+	esmtp_flow_free(s, &s->flow[ESMTP_DIR_SERVER]);
+
+	/*
+	 * The entry stays, for the next segment would open one without helper; but a new
+	 * connection by the same ports may take its place, as after any RST.
+	 */
+	if (s->ct) {
+		nf_ct_set_closing(&s->ct->ct_general);
+		live_on(s->ct, NULL);
+	}
+}
+
+void esmtp_closed_packet(struct esmtp_session *s,
+			 const struct esmtp_packet *pkt)
+{
+	spin_lock_bh(&s->lock);
+	if (s->state == SESSION_CLOSED) {
+		esmtp_policy_count(s->policy,
+				   s->verdict == ESMTP_CLOSE_RESET ?
+				   ESMTP_PC_RESET_DROP : ESMTP_PC_DROP, 1);
+		/* Who still speaks says which number it expects. */
+		if (pkt->has_ack && !pkt->rst)
+			rst_due(s, !pkt->dir, pkt->ack);
+		if (s->ct)
+			live_on(s->ct, pkt->skb);
+	}
+	spin_unlock_bh(&s->lock);
+}
+
+void esmtp_closing_session_init(struct esmtp_session *s)
+{
+	INIT_DELAYED_WORK(&s->reset, rst_work);
+}
+
+void esmtp_closing_cancel(struct esmtp_session *s)
+{
+	if (cancel_delayed_work_sync(&s->reset))
+		esmtp_session_put(s);
+}
+
+int esmtp_closing_init(void)
+{
+	closing_wq = alloc_workqueue("esmtp_closing", WQ_UNBOUND, 0);
+	return closing_wq ? 0 : -ENOMEM;
+}
+
+void esmtp_closing_exit(void)
+{
+	destroy_workqueue(closing_wq);
+}

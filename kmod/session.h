@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One inspected connection, from its first payload byte to the death of its conntrack entry. */
+#ifndef _ESMTP_SESSION_H
+#define _ESMTP_SESSION_H
+
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <net/dst.h>
+#include <net/netfilter/nf_conntrack.h>
+
+#include "../include/esmtp/engine.h"
+#include "net.h"
+#include "packet.h"
+#include "policy.h"
+
+/**
+ * struct esmtp_chunk - bytes that were passed and are not acknowledged yet
+ * @node: in esmtp_flow.chunks, in order of sequence numbers, without gaps
+ * @seq: of @data[0]
+ * @len: bytes of @data in use
+ * @size: bytes of @data
+ * @truesize: what the chunk is charged with
+ * @content: message content: a repeat with other bytes is an attack
+ * @data: the bytes as they were passed, edits included
+ */
+struct esmtp_chunk {
+	struct list_head node;
+	u32 seq;
+	u32 len;
+	u32 size;
+	u32 truesize;
+	bool content;
+	u8 data[];
+};
+
+/**
+ * struct esmtp_flow - one direction of a session; all under the session's lock
+ * @next: sequence number of the next byte to be inspected
+ * @retained: truesize of @chunks; also read without the lock to skip it
+ * @chunks: struct esmtp_chunk
+ * @dst: route of the last packet: leads to the receiver of this direction; may be NULL
+ * @mark: of that packet
+ * @iif: interface that it came in by
+ */
+struct esmtp_flow {
+	u32 next;
+	u32 retained;
+	struct list_head chunks;
+	struct dst_entry *dst;
+	u32 mark;
+	int iif;
+};
+
+/* Life of a session. It only ever moves down this list. */
+enum esmtp_session_state {
+	SESSION_OPEN,		/* every byte goes through the engine */
+	SESSION_BYPASS,		/* inspection has ended; what is retained is still compared */
+	SESSION_CLOSED,		/* by a verdict: drops both directions */
+	SESSION_DEAD,		/* its conntrack entry is gone */
+};
+
+/**
+ * struct esmtp_session - one inspected connection
+ * @lock: with bottom halves off; protects all that follows up to @reset
+ * @engine: the dialogue
+ * @flow: indexed by enum esmtp_dir
+ * @ct: its entry; NULL once that is being destroyed
+ * @state: enum esmtp_session_state; also read without the lock
+ * @verdict: enum esmtp_verdict that closed it
+ * @latched_at: jiffies when a verdict began to wait for replies, 0 = none does
+ * @rst_due: bit = enum esmtp_dir of a RST that is to be sent (its receiver is that
+ *	     direction's)
+ * @rst_seq: its sequence number, by direction
+ * @rst_left: how many more may be sent, by direction
+ * @reset: sends RSTs; holds a reference of the session and of @ct while queued
+ * @ref: one for the conntrack entry, one for @reset while it is queued
+ * @rcu: frees it
+ * @node: in esmtp_net.sessions or, once the namespace goes, among the orphans, as long
+ *	  as the session exists; esmtp_sessions_lock
+ * @en: namespace, NULL once that is being torn down; written under esmtp_sessions_lock
+ * @policy: counted reference; never changes
+ */
+struct esmtp_session {
+	spinlock_t lock;
+	struct esmtp_engine engine;
+	struct esmtp_flow flow[ESMTP_DIRS];
+	struct nf_conn *ct;
+	u8 state;
+	u8 verdict;
+	unsigned long latched_at;
+	u8 rst_due;
+	u8 rst_left[ESMTP_DIRS];
+	u32 rst_seq[ESMTP_DIRS];
+	struct delayed_work reset;
+	refcount_t ref;
+	struct rcu_head rcu;
+	struct list_head node;
+	struct esmtp_net *en;
+	struct esmtp_ns_policy *policy;
+};
+
+#define ESMTP_ISN_CLIENT	BIT(0)
+#define ESMTP_ISN_SERVER	BIT(1)
+#define ESMTP_ISN_BOTH		(ESMTP_ISN_CLIENT | ESMTP_ISN_SERVER)
+
+/**
+ * struct esmtp_help - what the helper keeps in the conntrack entry itself
+ * @session: NULL before the first payload byte, ESMTP_TOMBSTONE once the entry is being destroyed
+ * @isn: initial sequence numbers, by direction
+ * @new_isn: of a SYN on a connection that seems to exist; counts if the server takes it up
+ * @seen: ESMTP_ISN_*
+ */
+struct esmtp_help {
+	struct esmtp_session *session;
+	u32 isn[ESMTP_DIRS];
+	u32 new_isn;
+	u8 seen;
+};
+
+#define ESMTP_TOMBSTONE ((struct esmtp_session *)1UL)
+
+/* Charged to the namespace and bounded: module parameters. */
+extern unsigned int esmtp_retain_max;
+extern unsigned long esmtp_pool_max;
+
+/* session.c */
+/* Frees every session, whatever the state of its entry: no packet may reach help() any more. */
+void esmtp_sessions_exit(void);
+void esmtp_sessions_net_init(struct esmtp_net *en);
+/* The namespace goes: its sessions forget it. Process context; an RCU grace period must follow. */
+void esmtp_sessions_net_exit(struct esmtp_net *en);
+
+/**
+ * esmtp_session_find() - the session of a packet with payload, made if there is none
+ * @en: namespace
+ * @ct: its entry
+ * @hd: the helper's data in it
+ * @slot: the helper's number
+ *
+ * Context: packet path, RCU. Return: NULL if the packet must be dropped (and that is
+ * counted).
+ */
+struct esmtp_session *esmtp_session_find(struct esmtp_net *en,
+					 struct nf_conn *ct,
+					 struct esmtp_help *hd, u8 slot);
+
+/* The entry dies, or begins a new connection: leave @mark in the session's place. */
+void esmtp_session_detach(struct esmtp_help *hd, struct esmtp_session *mark);
+
+void esmtp_session_put(struct esmtp_session *s);
+
+/* stream.c; all with the session's lock held */
+/**
+ * esmtp_stream_packet() - compare, inspect, retain and edit one packet of an open session
+ * @s: session
+ * @pkt: packet
+ * @notes: events go here
+ *
+ * Return: NF_ACCEPT (perhaps edited or cut) or NF_DROP.
+ */
+unsigned int esmtp_stream_packet(struct esmtp_session *s,
+				 struct esmtp_packet *pkt,
+				 struct list_head *notes);
+/* what the receiver has is needed no more */
+void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack);
+void esmtp_flow_free(struct esmtp_session *s, struct esmtp_flow *fl);
+
+/* closing.c */
+int esmtp_closing_init(void);
+void esmtp_closing_exit(void);
+void esmtp_closing_session_init(struct esmtp_session *s);
+/* RSTs of this session that are not on their way yet stay unsent; process context */
+void esmtp_closing_cancel(struct esmtp_session *s);
+/* The session closes now; its lock is held. */
+void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict);
+/* A packet of a closed session: it is dropped, its sender perhaps told once more. */
+void esmtp_closed_packet(struct esmtp_session *s,
+			 const struct esmtp_packet *pkt);
+
+#endif /* _ESMTP_SESSION_H */

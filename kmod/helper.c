@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Conntrack's face: every packet of an inspected connection comes through help(), the SYN
+ * included, as the last thing before the wire or the local socket.
+ */
+#include <linux/module.h>
+#include <linux/netfilter.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/tcp.h>
+
+#include "compat.h"
+#include "event.h"
+#include "helper.h"
+#include "session.h"
+
+#define FAMILIES 2
+
+/* Nothing is ever expected, but kernels do not take NULL. */
+static const struct nf_conntrack_expect_policy expect_nothing = {
+	.max_expected	= 1,
+	.timeout	= 60,
+};
+
+static struct nf_conntrack_helper template[FAMILIES][ESMTP_SLOTS];
+static struct nf_conntrack_helper *registered[FAMILIES][ESMTP_SLOTS];
+
+/* "esmtp" is slot 0, "esmtp-3" is slot 3. */
+static u8 slot_of(const struct nf_conntrack_helper *h)
+{
+	const unsigned int base = sizeof(ESMTP_HELPER_NAME) - 1;
+
+	return h->name[base] == '-' ? h->name[base + 1] - '0' : 0;
+}
+
+bool esmtp_helper_is_ours(const struct nf_conntrack_helper *h)
+{
+	unsigned int family, slot;
+
+	for (family = 0; family < FAMILIES; family++)
+		for (slot = 0; slot < ESMTP_SLOTS; slot++)
+			if (h == READ_ONCE(registered[family][slot]))
+				return true;
+	return false;
+}
+
+/*
+ * A SYN counts while the connection is being opened. Later it may be a trick to move our idea
+ * of the numbers: it counts only if the server takes it up with a new number of its own.
+ */
+static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt)
+{
+	if (hd->seen & ESMTP_ISN_SERVER) {
+		hd->new_isn = pkt->seq;
+		return;
+	}
+	hd->isn[ESMTP_DIR_CLIENT] = pkt->seq;
+	hd->new_isn = pkt->seq;
+	hd->seen |= ESMTP_ISN_CLIENT;
+}
+
+static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt)
+{
+	if (!(hd->seen & ESMTP_ISN_CLIENT) || pkt->ack != hd->new_isn + 1)
+		return;
+	if (hd->seen == ESMTP_ISN_BOTH) {
+		if (pkt->seq == hd->isn[ESMTP_DIR_SERVER] &&
+		    hd->new_isn == hd->isn[ESMTP_DIR_CLIENT])
+			return;
+		/* The entry is taken over by a new connection. */
+		esmtp_session_detach(hd, NULL);
+	}
+	hd->isn[ESMTP_DIR_CLIENT] = hd->new_isn;
+	hd->isn[ESMTP_DIR_SERVER] = pkt->seq;
+	hd->seen = ESMTP_ISN_BOTH;
+}
+
+static unsigned int handshake(struct esmtp_net *en, struct esmtp_help *hd,
+			      struct esmtp_packet *pkt)
+{
+	struct esmtp_session *s = READ_ONCE(hd->session);
+
+	if (s == ESMTP_TOMBSTONE ||
+	    (s && READ_ONCE(s->state) == SESSION_DEAD)) {
+		esmtp_count(en, ESMTP_NC_TOMBSTONE);
+		return NF_DROP;
+	}
+	if (s && READ_ONCE(s->state) == SESSION_CLOSED) {
+		esmtp_closed_packet(s, pkt);
+		return NF_DROP;
+	}
+	if (pkt->dir == ESMTP_DIR_CLIENT && !pkt->has_ack)
+		note_syn(hd, pkt);
+	else if (pkt->dir == ESMTP_DIR_SERVER && pkt->has_ack)
+		note_synack(hd, pkt);
+
+	/* Data on a SYN would be read before anybody has proved anything; it is sent again. */
+	if (pkt->len) {
+		esmtp_count(en, ESMTP_NC_SYN_DATA);
+		if (esmtp_packet_cut(pkt, 0))
+			return NF_DROP;
+	}
+	return NF_ACCEPT;
+}
+
+/* Remember the way to the receiver of this direction, for a RST. */
+static void note_route(struct esmtp_flow *fl, const struct sk_buff *skb)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	fl->mark = skb->mark;
+	fl->iif = skb->skb_iif;
+	if (dst == fl->dst || !dst || !dst_hold_safe(dst))
+		return;
+	dst_release(fl->dst);
+	fl->dst = dst;
+}
+
+/* Nothing in this packet that anybody has to look at. */
+static bool idle(const struct esmtp_session *s, const struct esmtp_packet *pkt)
+{
+	if (READ_ONCE(s->flow[!pkt->dir].retained) ||
+	    !READ_ONCE(s->flow[pkt->dir].dst))
+		return false;
+	switch (READ_ONCE(s->state)) {
+	case SESSION_OPEN:
+		return !pkt->len && !pkt->fin;
+	case SESSION_BYPASS:
+		return !READ_ONCE(s->flow[pkt->dir].retained);
+	default:
+		return false;
+	}
+}
+
+static unsigned int locked(struct esmtp_session *s, struct esmtp_packet *pkt,
+			   struct list_head *notes)
+{
+	if (s->state >= SESSION_CLOSED)
+		return NF_DROP;
+	note_route(&s->flow[pkt->dir], pkt->skb);
+	if (pkt->rst)
+		return NF_ACCEPT;
+	return esmtp_stream_packet(s, pkt, notes);
+}
+
+static unsigned int established(struct esmtp_net *en, struct nf_conn *ct,
+				struct esmtp_session *s,
+				struct esmtp_packet *pkt)
+{
+	LIST_HEAD(notes);
+	unsigned int verdict;
+
+	if (READ_ONCE(s->state) == SESSION_CLOSED) {
+		esmtp_closed_packet(s, pkt);
+		return NF_DROP;
+	}
+	if (idle(s, pkt))
+		return NF_ACCEPT;
+
+	spin_lock_bh(&s->lock);
+	verdict = locked(s, pkt, &notes);
+	spin_unlock_bh(&s->lock);
+	esmtp_event_send(en, &notes, s->policy,
+			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+	return verdict;
+}
+
+static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
+		enum ip_conntrack_info ctinfo)
+{
+	struct esmtp_net *en = esmtp_net(nf_ct_net(ct));
+	const struct nf_conn_help *ext = nfct_help(ct);
+	struct nf_conntrack_helper *h;
+	struct esmtp_session *s;
+	struct esmtp_packet pkt;
+	struct esmtp_help *hd;
+
+	/* ICMP errors, and RSTs of our own. */
+	if (ctinfo == IP_CT_RELATED || ctinfo == IP_CT_RELATED_REPLY)
+		return NF_ACCEPT;
+	if (!ext || READ_ONCE(en->dying))
+		return NF_DROP;
+	h = rcu_dereference(ext->helper);
+	hd = nfct_help_data(ct);
+	if (!h || !hd ||
+	    !esmtp_packet_parse(&pkt, skb, protoff,
+				CTINFO2DIR(ctinfo) == IP_CT_DIR_ORIGINAL ?
+				ESMTP_DIR_CLIENT : ESMTP_DIR_SERVER,
+				nf_ct_l3num(ct) == AF_INET6)) {
+		esmtp_count(en, ESMTP_NC_NO_STATE);
+		return NF_DROP;
+	}
+	if (pkt.syn)
+		return handshake(en, hd, &pkt);
+	if (pkt.urg) {
+		esmtp_count(en, ESMTP_NC_URGENT);
+		if (esmtp_packet_clear_urgent(&pkt))
+			return NF_DROP;
+	}
+	/* Nothing is allocated before there is something to read. */
+	if (!pkt.len && !READ_ONCE(hd->session))
+		return NF_ACCEPT;
+	s = esmtp_session_find(en, ct, hd, slot_of(h));
+	return s ? established(en, ct, s, &pkt) : NF_DROP;
+}
+
+/* The entry is being deleted. Not called for one that was never confirmed, nor after unregistering. */
+static void destroy(struct nf_conn *ct)
+{
+	struct esmtp_help *hd;
+
+	if (!nfct_help(ct))
+		return;
+	hd = nfct_help_data(ct);
+	esmtp_session_detach(hd, ESMTP_TOMBSTONE);
+}
+
+static void helpers_unregister(unsigned int n)
+{
+	struct nf_conntrack_helper **reg = &registered[0][0];
+
+	/*
+	 * While still registered: later kernels keep the structure as long as an entry
+	 * refers to it and would call into a module that is gone.
+	 */
+	for (unsigned int i = 0; i < n; i++)
+		WRITE_ONCE(reg[i]->destroy, NULL);
+	while (n--) {
+		nf_conntrack_helper_unregister(reg[n]);
+		WRITE_ONCE(reg[n], NULL);
+	}
+	/* destroy() is called under RCU: whoever saw it before is through after this. */
+	synchronize_rcu();
+}
+
+int esmtp_helpers_init(void)
+{
+	static const u8 family[FAMILIES] = { AF_INET, AF_INET6 };
+	char name[NF_CT_HELPER_NAME_LEN];
+	unsigned int n, slot;
+	int err;
+
+	NF_CT_HELPER_BUILD_BUG_ON(sizeof(struct esmtp_help));
+
+	for (n = 0; n < FAMILIES * ESMTP_SLOTS; n++) {
+		struct nf_conntrack_helper *h = &template[0][0] + n;
+
+		slot = n % ESMTP_SLOTS;
+		snprintf(name, sizeof(name), slot ? "%s-%u" : "%s",
+			 ESMTP_HELPER_NAME, slot);
+		esmtp_compat_helper_init(h, family[n / ESMTP_SLOTS], slot, name,
+					 &expect_nothing, help);
+		h->destroy = destroy;
+		err = esmtp_compat_helper_register(h, &registered[0][0] + n);
+		if (err) {
+			pr_err("helper %s cannot be registered: %d\n", name,
+			       err);
+			helpers_unregister(n);
+			return err;
+		}
+	}
+	return 0;
+}
+
+void esmtp_helpers_exit(void)
+{
+	helpers_unregister(FAMILIES * ESMTP_SLOTS);
+}

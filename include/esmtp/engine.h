@@ -145,64 +145,74 @@ struct esmtp_owed {
 
 /**
  * struct esmtp_command - the client's line that is being read, in command position
- * @len: bytes of the line so far, without its line end
- * @match: bit = entry of the verb table that the bytes so far can still become
- * @state: enum command_state (engine/command.c)
- * @verb: enum esmtp_verb once it is known
- * @word: letters of the verb so far, upper case
- * @word_len: how many
- * @cr: the last byte was a CR
- * @left: a byte of this line was taken by an earlier call and is beyond reach
- * @masked: the line is being X-ed
- * @path: enum path_state of MAIL and RCPT (engine/path.c)
- * @path_len: bytes inside the path's brackets so far
+ * @alive: bit = entry of the table of words that the verb so far can still become
  * @number: chunk size of BDAT so far
- * @flag: state of the rest of the line, by verb
+ * @len: bytes of the line so far, without its line end
+ * @limit: the line length limit that is met next, ESMTP_U32_MAX = none
+ * @path_len: bytes inside the path's brackets so far
+ * @path_limit: the path length limit that is met next, ESMTP_U32_MAX = none
+ * @state: enum command_state (engine/command.c)
+ * @index: the verb's entry in the table of words, once it is known
+ * @path: enum path_state of MAIL and RCPT (engine/path.c)
+ * @bdat: enum bdat_state of BDAT (engine/command.c)
+ * @word_len: bytes of the verb so far, saturating
+ * @odd: the verb has a byte that is no letter
+ * @cr: the last byte was a CR
+ * @masked: the line is being X-ed
+ * @pipe: a | was counted in this line
+ * @word: the verb as typed, cut
  */
 struct esmtp_command {
-	u32 len;
-	u32 match;
-	u8 state;
-	u8 verb;
-	u8 word[12];
-	u8 word_len;
-	bool cr;
-	bool left;
-	bool masked;
-	u8 path;
-	u8 flag;
-	u32 path_len;
+	u64 alive;
 	u64 number;
+	u32 len;
+	u32 limit;
+	u32 path_len;
+	u32 path_limit;
+	u8 state;
+	u8 index;
+	u8 path;
+	u8 bdat;
+	u8 word_len;
+	bool odd;
+	bool cr;
+	bool masked;
+	bool pipe;
+	u8 word[ESMTP_TEXT_MAX];
 };
 
 /**
  * struct esmtp_reply - the server's line that is being read
- * @len: bytes of the line so far
+ * @alive: bit = entry of the table of words that the keyword so far can still become
  * @code: of this line, as far as read
  * @first: code of the first line of this reply, 0 before it is known
  * @lines: complete lines of this reply, saturating
  * @masked: EHLO keyword lines masked in this reply: picks the letter
  * @state: enum reply_state (engine/reply.c)
+ * @text: enum text_state (engine/reply.c): how the text behind the code is read
+ * @digits: of the code, so far
  * @last: byte before, for "a blank right after 0" and CR LF
  * @more: separator was '-'
  * @mask: this line's text is being overwritten
- * @match: keywords that the text so far can still become
- * @word: keyword so far, upper case
- * @word_len: how many
+ * @counted: an event that comes once a reply has come
+ * @word_len: bytes of the keyword so far, saturating
+ * @word: the keyword as sent, cut
  */
 struct esmtp_reply {
-	u32 len;
+	u64 alive;
 	u16 code;
 	u16 first;
 	u16 lines;
 	u16 masked;
 	u8 state;
+	u8 text;
+	u8 digits;
 	u8 last;
 	bool more;
 	bool mask;
-	u32 match;
-	u8 word[20];
+	bool counted;
 	u8 word_len;
+	u8 word[ESMTP_TEXT_MAX];
 };
 
 #define ESMTP_MIME_DEPTH	5
@@ -210,68 +220,106 @@ struct esmtp_reply {
 
 /**
  * struct esmtp_mime - MIME structure of the message that is being read
- * @state: of the field parser (engine/mime.c)
- * @field: which field is being read
- * @depth: multiparts that are open
- * @next_len: length of the boundary that the current header section announces, 0 = none
- * @message: the current header section announces message/rfc822
- * @multipart: the current header section announces a multipart
- * @quoted: inside a quoted string; @escape: after a backslash in it; @comment: depth of ( )
- * @escape: see @quoted
- * @comment: see @quoted
- * @ext: how the value is encoded: plain, RFC 2231, encoded word
- * @scratch: letters of a name or of an encoded word's head
- * @scratch_len: how many
- * @name_len: decoded bytes of the file name so far, continued pieces joined
- * @bits: base64 decoding state
- * @pos: byte of the boundary line matched so far
- * @alive: bit = open boundary that the line so far still matches
- * @len: lengths of open boundaries
- * @open: their bytes, innermost last, and behind them the announced one
+ * @field: enum mime_field (engine/mime.h) whose value is being read
+ * @state: enum mime_state: in the name or in the value of a parameter
+ * @param: enum mime_param whose value is being read
+ * @stars: MIME_STAR_*: what RFC 2231 hangs on the parameter's name
+ * @first: the token before the first ';' is being read: the type
+ * @started: the parameter's value has begun
+ * @quoted: inside a quoted string
+ * @escape: behind a backslash
+ * @comment: depth of ( ), saturating
+ * @typed: the current header section has a Content-Type
+ * @message: it announces a message: another header section follows at once
+ * @multipart: the field that is being read announces a multipart
+ * @part: the section was begun by a boundary line
+ * @word: enum mime_word: where in an encoded word or in %XX
+ * @bits: bits, letters or a digit of it, by @word
+ * @scratch_len: letters of the type or of the parameter's name, saturating
+ * @scratch: these letters, lower case, cut
+ * @boundary_len: bytes of the boundary that is being read, saturating
+ * @depth: boundaries that are open
+ * @digest: bit = open boundary of a multipart/digest
+ * @alive: bit = open boundary that the line so far can still become
+ * @pos: bytes of that line, saturating
+ * @tail: enum mime_tail: what stands behind each boundary
+ * @len: lengths of the open boundaries
+ * @open: their bytes, innermost last, and behind them the one being read
+ * @name_len: decoded bytes of the file name so far
+ * @limit: the file name limit that is met next, ESMTP_U32_MAX = none
+ * @joined: pieces (filename*0=, *1= …) summed up, of name and of filename
+ * @raw: bytes not counted yet that count as they are if no word comes of them
+ * @done: bytes of an unfinished encoded word that are counted
+ * @gap: blanks that count if the value goes on
+ * @skipped: bytes of a comment, which count if it never ends
  */
 struct esmtp_mime {
-	u8 state;
 	u8 field;
-	u8 depth;
-	u8 next_len;
-	bool message;
-	bool multipart;
+	u8 state;
+	u8 param;
+	u8 stars;
+	bool first;
+	bool started;
 	bool quoted;
 	bool escape;
 	u8 comment;
-	u8 ext;
-	u8 scratch_len;
-	u8 pos;
-	u8 alive;
+	bool typed;
+	bool message;
+	bool multipart;
+	bool part;
+	u8 word;
 	u8 bits;
+	u8 scratch_len;
+	u8 scratch[20];
+	u8 boundary_len;
+	u8 depth;
+	u8 digest;
+	u8 alive;
+	u8 pos;
+	u8 tail[ESMTP_MIME_DEPTH];
 	u8 len[ESMTP_MIME_DEPTH];
-	u8 scratch[40];
+	u8 open[ESMTP_MIME_DEPTH][ESMTP_BOUNDARY_MAX];
 	u32 name_len;
-	u8 open[ESMTP_MIME_DEPTH + 1][ESMTP_BOUNDARY_MAX];
+	u32 limit;
+	u32 joined[2];
+	u32 raw;
+	u32 done;
+	u32 gap;
+	u32 skipped;
 };
 
 /**
  * struct esmtp_content - the message that is being read
- * @state: enum content_state (engine/content.c): where in the line, header or body
+ * @state: enum content_state (engine/content.c): where in the line
+ * @field: enum content_field: where in the header field
+ * @fresh: no byte of the message was read yet
  * @in_header: in a header section (of the message or of a MIME part)
  * @top: that section is the message's own
+ * @bdat: the content ends by count, not by CR LF . CR LF
+ * @cr: the last byte was a CR, and whether it is bare is not known yet
+ * @strict: the line stands behind CR LF, not behind a bare LF
+ * @name_len: letters of the field name so far, cut
+ * @name: the field name as it came, cut
  * @line_len: bytes of the physical line so far, without its line end
  * @limit: the line limit that is met next, ESMTP_U32_MAX = none
- * @name_len: letters of the field name so far
- * @name: the field name, lower case, cut
- * @chunk: octets of a BDAT chunk that are still to come
- * @bdat: the content ends by count, not by CR LF . CR LF
+ * @first_limit: the line limit that a new line meets first
+ * @chunk: octets of a BDAT chunk that are still to come; set by the caller
  * @mime: see struct esmtp_mime
  */
 struct esmtp_content {
 	u8 state;
+	u8 field;
+	bool fresh;
 	bool in_header;
 	bool top;
 	bool bdat;
+	bool cr;
+	bool strict;
 	u8 name_len;
 	u8 name[24];
 	u32 line_len;
 	u32 limit;
+	u32 first_limit;
 	u64 chunk;
 	struct esmtp_mime mime;
 };
@@ -279,13 +327,19 @@ struct esmtp_content {
 /**
  * struct esmtp_engine - the dialogue of one connection
  * @phase: enum esmtp_phase (engine/internal.h), of the client's direction
+ * @waiting: enum esmtp_what whose answer decides what the client's bytes are
  * @n_owed: elements of @owed
  * @closed: enum esmtp_verdict that was reached; nothing passes any more
  * @latched: enum esmtp_verdict that runs when no reply is owed any more
  * @greeted: the greeting has been read to its end
- * @early_logged: EARLY_TALK was counted
- * @rcpt_over: the recipient rules of this transaction that have fired: highest count
- * @resets_owed: commands owed that end a transaction by their 2xx (RSET, EHLO, HELO, MAIL)
+ * @early_talk: EARLY_TALK was counted
+ * @early_content: EARLY_CONTENT was counted for this DATA
+ * @guess: mode monitor reads on as if the answer that is waited for were yes
+ * @bdat_open: a message that came by BDAT is not complete
+ * @quiet: AUTH has just failed: what follows may be a password that comes too late
+ * @resets_owed: commands owed that can end a transaction (RSET, EHLO, HELO, MAIL, end of data)
+ * @rcpt_over: recipients of this transaction at their highest: rules below have fired
+ * @rcpt_over_next: the same of the transaction behind the commands in @resets_owed
  * @rcpt_accepted: recipients accepted in this transaction
  * @rcpt_sent: RCPT commands sent behind the last such command and not answered
  * @cmd: client's line
@@ -295,13 +349,19 @@ struct esmtp_content {
  */
 struct esmtp_engine {
 	u8 phase;
+	u8 waiting;
 	u8 n_owed;
 	u8 closed;
 	u8 latched;
 	bool greeted;
-	bool early_logged;
-	u16 resets_owed;
+	bool early_talk;
+	bool early_content;
+	bool guess;
+	bool bdat_open;
+	bool quiet;
+	u32 resets_owed;
 	u32 rcpt_over;
+	u32 rcpt_over_next;
 	u32 rcpt_accepted;
 	u32 rcpt_sent;
 	struct esmtp_command cmd;

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Values of Content-Type and Content-Disposition: the type, and parameters.
+ *
+ * Read generously: what some reader of mail may take for a file name is
+ * measured as one. Text behind a quoted string and blanks inside a token belong
+ * to the value; only comments and what stands around the value do not.
+ */
+#include "mime.h"
+
+static bool starts_with(const struct esmtp_mime *m, const char *s, u8 len)
+{
+	return m->scratch_len >= len && !memcmp(m->scratch, s, len);
+}
+
+#define STARTS_WITH(m, s) starts_with(m, s, sizeof(s) - 1)
+#define IS_WORD(m, s) \
+	((m)->scratch_len == sizeof(s) - 1 && STARTS_WITH(m, s))
+
+static void begin_name(struct esmtp_mime *m)
+{
+	m->state = MIME_IN_NAME;
+	m->param = MIME_PARAM_NONE;
+	m->scratch_len = 0;
+	m->stars = 0;
+}
+
+/**
+ * esmtp_mime_param_begin() - the value of a field starts
+ * @m: state
+ */
+void esmtp_mime_param_begin(struct esmtp_mime *m)
+{
+	begin_name(m);
+	m->first = true;
+	m->multipart = false;
+	m->quoted = false;
+	m->escape = false;
+	m->comment = 0;
+	m->joined[MIME_PARAM_NAME] = 0;
+	m->joined[MIME_PARAM_FILENAME] = 0;
+	m->boundary_len = 0;
+	m->word = WORD_NONE;
+}
+
+/* The type has been read. Every kind of message begins with header fields. */
+static void end_type(struct esmtp_mime *m)
+{
+	m->first = false;
+	if (m->field != MIME_FIELD_TYPE)
+		return;
+	m->typed = true;
+	m->multipart = STARTS_WITH(m, "multipart");
+	if (STARTS_WITH(m, "message/"))
+		m->message = true;
+	if (m->depth < ESMTP_MIME_DEPTH) {
+		m->digest &= ~(1u << m->depth);
+		if (IS_WORD(m, "multipart/digest"))
+			m->digest |= 1u << m->depth;
+	}
+}
+
+/* filename*0*: what stands behind the first star. */
+static void star_byte(struct esmtp_mime *m, u8 c)
+{
+	const u8 both = MIME_STAR_PIECE | MIME_STAR_ENCODED;
+
+	if (c == '*' && !(m->stars & MIME_STAR)) {
+		m->stars = MIME_STAR | MIME_STAR_ENCODED;
+	} else if (c == '*' && !(m->stars & MIME_STAR_ENCODED)) {
+		m->stars |= MIME_STAR_ENCODED;
+	} else if (c >= '0' && c <= '9' &&
+		   (m->stars & both) != both) {
+		m->stars &= ~MIME_STAR_ENCODED;
+		m->stars |= MIME_STAR_PIECE;
+		if (c != '0')
+			m->stars |= MIME_STAR_LATER;
+	} else {
+		m->stars |= MIME_STAR_BAD;
+	}
+}
+
+static enum mime_param find_param(const struct esmtp_mime *m)
+{
+	if (m->stars & MIME_STAR_BAD)
+		return MIME_PARAM_NONE;
+	if (IS_WORD(m, "filename"))
+		return MIME_PARAM_FILENAME;
+	if (IS_WORD(m, "name"))
+		return MIME_PARAM_NAME;
+	if (IS_WORD(m, "boundary") && m->multipart)
+		return MIME_PARAM_BOUNDARY;
+	return MIME_PARAM_NONE;
+}
+
+/* A further piece of the boundary takes the open one back to lengthen it. */
+static void begin_boundary(struct esmtp_mime *m)
+{
+	if (!(m->stars & MIME_STAR_LATER)) {
+		m->boundary_len = 0;
+		return;
+	}
+	if (m->boundary_len && m->boundary_len <= ESMTP_BOUNDARY_MAX)
+		m->depth--;
+	else
+		m->param = MIME_PARAM_NONE;
+}
+
+static void begin_value(struct esmtp_feed *f, struct esmtp_mime *m)
+{
+	m->param = find_param(m);
+	m->first = false;
+	m->state = MIME_IN_VALUE;
+	m->started = false;
+	m->gap = 0;
+	m->skipped = 0;
+	if (m->param == MIME_PARAM_BOUNDARY)
+		begin_boundary(m);
+	if (m->param != MIME_PARAM_NONE)
+		esmtp_mime_decode_begin(f);
+}
+
+static void name_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
+{
+	if (c == ';') {
+		if (m->first)
+			end_type(m);
+		begin_name(m);
+	} else if (c == '=') {
+		begin_value(f, m);
+	} else if (c == '(') {
+		m->comment = 1;
+	} else if (mime_is_blank(c)) {
+		return;
+	} else if (c == '*' || m->stars) {
+		star_byte(m, c);
+	} else if (m->scratch_len < sizeof(m->scratch)) {
+		m->scratch[m->scratch_len++] = mime_lower(c);
+	}
+}
+
+/* Bytes of a comment count for nothing, unless it never ends. */
+static void comment_byte(struct esmtp_mime *m, u8 c)
+{
+	if (m->skipped < ESMTP_U32_MAX)
+		m->skipped++;
+	if (m->escape)
+		m->escape = false;
+	else if (c == '\\')
+		m->escape = true;
+	else if (c == '(' && m->comment < 0xff)
+		m->comment++;
+	else if (c == ')')
+		m->comment--;
+}
+
+/* A byte of the value as it is meant: quotes and comments are gone. */
+static bool put(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
+{
+	m->started = true;
+	if (m->param == MIME_PARAM_NONE)
+		return false;
+	/* behind an encoded word the decoder decides about blanks */
+	while (m->gap && m->word != WORD_AFTER) {
+		m->gap--;
+		if (esmtp_mime_decode(f, ' '))
+			return true;
+	}
+	return esmtp_mime_decode(f, c);
+}
+
+/* The boundary is complete, and open from now on if it can be kept. */
+static void open_boundary(struct esmtp_mime *m)
+{
+	u8 len = m->boundary_len;
+
+	if (m->depth == ESMTP_MIME_DEPTH || len > ESMTP_BOUNDARY_MAX) {
+		m->boundary_len = 0;
+		return;
+	}
+	while (len && mime_is_blank(m->open[m->depth][len - 1]))
+		len--;
+	m->boundary_len = len;
+	if (!len)
+		return;
+	m->len[m->depth++] = len;
+	/* should the field name another one: of the same kind of multipart */
+	if (m->depth < ESMTP_MIME_DEPTH) {
+		m->digest &= ~(1u << m->depth);
+		if (m->digest & (1u << (m->depth - 1)))
+			m->digest |= 1u << m->depth;
+	}
+}
+
+static bool end_value(struct esmtp_feed *f, struct esmtp_mime *m)
+{
+	if (m->param != MIME_PARAM_NONE && esmtp_mime_decode_end(f))
+		return true;
+	if (m->param == MIME_PARAM_BOUNDARY)
+		open_boundary(m);
+	else if (m->param != MIME_PARAM_NONE && (m->stars & MIME_STAR_PIECE))
+		m->joined[m->param] = m->name_len;
+	return false;
+}
+
+static bool quoted_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
+{
+	if (m->escape) {
+		m->escape = false;
+		return put(f, m, c);
+	}
+	if (c == '\\')
+		m->escape = true;
+	else if (c == '"')
+		m->quoted = false;
+	else
+		return put(f, m, c);
+	return false;
+}
+
+static bool value_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
+{
+	bool in_word = m->word >= WORD_CHARSET && m->word <= WORD_Q_END;
+
+	if (c == ';') {
+		if (end_value(f, m))
+			return true;
+		begin_name(m);
+	} else if (c == '"') {
+		m->quoted = true;
+		m->started = true;
+	} else if (mime_is_blank(c)) {
+		if (m->started && m->gap < ESMTP_U32_MAX)
+			m->gap++;
+	} else if (c == '(' && !(m->param != MIME_PARAM_NONE && in_word)) {
+		m->comment = 1;
+		m->skipped = 1;
+	} else {
+		return put(f, m, c);
+	}
+	return false;
+}
+
+/**
+ * esmtp_mime_value() - a byte of the value of a field that is wanted
+ * @f: the call
+ * @c: the byte; line ends are left out
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_mime_value(struct esmtp_feed *f, u8 c)
+{
+	struct esmtp_mime *m = &f->e->content.mime;
+
+	if (m->comment)
+		comment_byte(m, c);
+	else if (m->state == MIME_IN_NAME)
+		name_byte(f, m, c);
+	else if (m->quoted)
+		return quoted_byte(f, m, c);
+	else
+		return value_byte(f, m, c);
+	return false;
+}
+
+/**
+ * esmtp_mime_param_end() - the value of a field has ended
+ * @f: the call
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_mime_param_end(struct esmtp_feed *f)
+{
+	struct esmtp_mime *m = &f->e->content.mime;
+
+	if (m->first)
+		end_type(m);
+	return m->state == MIME_IN_VALUE && end_value(f, m);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The generic netlink family "esmtp". */
+#ifndef _ESMTP_NETLINK_H
+#define _ESMTP_NETLINK_H
+
+#include <net/genetlink.h>
+
+#include "net.h"
+
+#define ESMTP_VERSION "0.1.0"
+
+extern struct genl_family esmtp_genl_family;
+
+/* Register the family. Namespaces must be ready: a configuration can arrive at once. */
+int esmtp_netlink_init(void);
+
+/* Unregister the family: no configuration changes afterwards, no event is multicast. */
+void esmtp_netlink_exit(void);
+
+/**
+ * esmtp_netlink_event() - send a message to those who listen to events
+ * @en: namespace
+ * @fill: puts the attributes into the message; 0 or -errno
+ * @arg: for @fill
+ *
+ * Does nothing where nobody listens. Context: softirq or process.
+ * Return: false if the event is lost.
+ */
+bool esmtp_netlink_event(struct esmtp_net *en,
+			 int (*fill)(struct sk_buff *skb, const void *arg),
+			 const void *arg);
+
+/* A namespace goes: throw its stage away; process context. */
+void esmtp_stage_drop(struct esmtp_net *en);
+
+#endif /* _ESMTP_NETLINK_H */

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Staged configuration: one stage a namespace, owned by a socket. */
+#include <linux/slab.h>
+
+#include "netlink.h"
+#include "policy.h"
+#include "stage.h"
+
+/**
+ * struct esmtp_stage - a configuration under preparation; the namespace's config mutex
+ * @portid: of the socket that owns it
+ * @slot: staged policies, one reference each
+ */
+struct esmtp_stage {
+	u32 portid;
+	struct esmtp_ns_policy *slot[ESMTP_SLOTS];
+};
+
+static void stage_empty(struct esmtp_stage *st)
+{
+	u8 slot;
+
+	for (slot = 0; slot < ESMTP_SLOTS; slot++) {
+		esmtp_policy_put(st->slot[slot]);
+		st->slot[slot] = NULL;
+	}
+}
+
+static void stage_free(struct esmtp_net *en)
+{
+	struct esmtp_stage *st = en->stage;
+
+	if (!st)
+		return;
+	WRITE_ONCE(en->stage, NULL);
+	stage_empty(st);
+	kfree(st);
+}
+
+static bool is_busy(const struct esmtp_net *en, u32 portid,
+		    struct netlink_ext_ack *extack)
+{
+	if (!en->stage || en->stage->portid == portid)
+		return false;
+	NL_SET_ERR_MSG(extack,
+		       "another process is loading a configuration; try again");
+	return true;
+}
+
+/* The stage of this socket, or ERR_PTR(). */
+static struct esmtp_stage *stage_get(struct esmtp_net *en, u32 portid,
+				     struct netlink_ext_ack *extack)
+{
+	if (is_busy(en, portid, extack))
+		return ERR_PTR(-EBUSY);
+	if (!en->stage) {
+		NL_SET_ERR_MSG(extack, "this socket has not begun a stage");
+		return ERR_PTR(-ENOENT);
+	}
+	return en->stage;
+}
+
+static int stage_open(struct esmtp_net *en, u32 portid,
+		      struct netlink_ext_ack *extack)
+{
+	struct esmtp_stage *st;
+
+	if (is_busy(en, portid, extack))
+		return -EBUSY;
+	if (en->stage) {
+		stage_empty(en->stage);
+		return 0;
+	}
+	st = kzalloc(sizeof(*st), GFP_KERNEL_ACCOUNT);
+	if (!st)
+		return -ENOMEM;
+	st->portid = portid;
+	WRITE_ONCE(en->stage, st);
+	return 0;
+}
+
+int esmtp_stage_begin(struct esmtp_net *en, u32 portid,
+		      struct netlink_ext_ack *extack)
+{
+	int err;
+
+	mutex_lock(&en->config);
+	err = stage_open(en, portid, extack);
+	mutex_unlock(&en->config);
+	return err;
+}
+
+static struct esmtp_ns_policy *staged_find(const struct esmtp_stage *st,
+					   const struct nlattr *name)
+{
+	u8 slot;
+
+	for (slot = 0; slot < ESMTP_SLOTS; slot++)
+		if (st->slot[slot] && !nla_strcmp(name, st->slot[slot]->name))
+			return st->slot[slot];
+	return NULL;
+}
+
+/* Lowest slot that nothing staged has, nor, if @unused, a running policy. */
+static int slot_lowest(struct esmtp_net *en, bool unused)
+{
+	u8 slot;
+
+	for (slot = 0; slot < ESMTP_SLOTS; slot++)
+		if (!en->stage->slot[slot] &&
+		    !(unused && esmtp_policy_running(en, slot)))
+			return slot;
+	return -ENOSPC;
+}
+
+/*
+ * Slots are sticky. So a new name does not get a running policy's slot while there is
+ * another: the running policy may be staged later, and helpers that a person's own table
+ * names should not change their meaning in silence.
+ */
+static int slot_choose(struct esmtp_net *en, struct nlattr **tb,
+		       struct netlink_ext_ack *extack)
+{
+	const struct nlattr *asked = tb[ESMTP_A_POLICY_SLOT];
+	struct esmtp_ns_policy *running;
+	int slot;
+
+	if (asked) {
+		slot = nla_get_u8(asked);
+		if (!en->stage->slot[slot])
+			return slot;
+		NL_SET_ERR_MSG_ATTR(extack, asked,
+				    "another policy has this slot");
+		return -EEXIST;
+	}
+	running = esmtp_policy_find(en, tb[ESMTP_A_POLICY_NAME]);
+	if (running && !en->stage->slot[running->slot])
+		return running->slot;
+	slot = slot_lowest(en, true);
+	if (slot < 0)
+		slot = slot_lowest(en, false);
+	if (slot < 0)
+		NL_SET_ERR_MSG_ATTR(extack, tb[ESMTP_A_POLICY_NAME],
+				    "all " __stringify(ESMTP_SLOTS) " slots are taken");
+	return slot;
+}
+
+/* A further part of a policy has nothing but its name and rules. */
+static int part_check(struct nlattr **tb, struct netlink_ext_ack *extack)
+{
+	int i;
+
+	for (i = 0; i <= ESMTP_A_POLICY_MAX; i++) {
+		if (!tb[i] || i == ESMTP_A_POLICY_NAME ||
+		    i == ESMTP_A_POLICY_RULES)
+			continue;
+		NL_SET_ERR_MSG_ATTR(extack, tb[i],
+				    "a policy of this name is staged already: only rules can be added");
+		return -EEXIST;
+	}
+	return 0;
+}
+
+static struct esmtp_ns_policy *stage_part(struct esmtp_ns_policy *p,
+					  struct nlattr **tb,
+					  struct netlink_ext_ack *extack)
+{
+	int err = part_check(tb, extack);
+
+	if (!err)
+		err = esmtp_policy_append(p, tb[ESMTP_A_POLICY_RULES], extack);
+	return err ? ERR_PTR(err) : p;
+}
+
+static struct esmtp_ns_policy *stage_add(struct esmtp_net *en,
+					 const struct nlattr *nest,
+					 struct nlattr **tb,
+					 struct netlink_ext_ack *extack)
+{
+	struct esmtp_ns_policy *p;
+	int slot = slot_choose(en, tb, extack);
+
+	if (slot < 0)
+		return ERR_PTR(slot);
+	p = esmtp_policy_build(nest, tb, slot, extack);
+	if (!IS_ERR(p))
+		en->stage->slot[slot] = p;
+	return p;
+}
+
+static int stage_put(struct esmtp_net *en, u32 portid,
+		     const struct nlattr *nest, struct nlattr **tb,
+		     struct esmtp_staged *staged,
+		     struct netlink_ext_ack *extack)
+{
+	struct esmtp_stage *st = stage_get(en, portid, extack);
+	struct esmtp_ns_policy *p;
+
+	if (IS_ERR(st))
+		return PTR_ERR(st);
+	p = staged_find(st, tb[ESMTP_A_POLICY_NAME]);
+	if (p)
+		p = stage_part(p, tb, extack);
+	else
+		p = stage_add(en, nest, tb, extack);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	strscpy(staged->name, p->name, sizeof(staged->name));
+	staged->slot = p->slot;
+	return 0;
+}
+
+int esmtp_stage_policy(struct esmtp_net *en, u32 portid,
+		       const struct nlattr *nest, struct esmtp_staged *staged,
+		       struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[ESMTP_A_POLICY_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, ESMTP_A_POLICY_MAX, nest,
+			       esmtp_policy_attrs, extack);
+	if (err)
+		return err;
+	if (!tb[ESMTP_A_POLICY_NAME]) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a policy needs a name");
+		NL_SET_ERR_ATTR_MISS(extack, nest, ESMTP_A_POLICY_NAME);
+		return -EINVAL;
+	}
+	mutex_lock(&en->config);
+	err = stage_put(en, portid, nest, tb, staged, extack);
+	mutex_unlock(&en->config);
+	return err;
+}
+
+int esmtp_stage_check(struct esmtp_net *en, u32 portid,
+		      struct netlink_ext_ack *extack)
+{
+	struct esmtp_stage *st;
+
+	mutex_lock(&en->config);
+	st = stage_get(en, portid, extack);
+	if (!IS_ERR(st))
+		stage_free(en);
+	mutex_unlock(&en->config);
+	return PTR_ERR_OR_ZERO(st);
+}
+
+static bool stage_is_empty(const struct esmtp_stage *st)
+{
+	return !memchr_inv(st->slot, 0, sizeof(st->slot));
+}
+
+/* What a commit still needs before it cannot fail any more. */
+static int commit_ready(struct esmtp_net *en, const struct nlattr *generation,
+			struct netlink_ext_ack *extack)
+{
+	int err;
+
+	/* Nothing is chosen for inspection by an empty configuration. */
+	if (stage_is_empty(en->stage))
+		return 0;
+	if (!nla_get_u64(generation)) {
+		NL_SET_ERR_MSG_ATTR(extack, generation,
+				    "generation 0 means that there is no configuration");
+		return -EINVAL;
+	}
+	err = esmtp_guard_on(en);
+	if (err)
+		NL_SET_ERR_MSG(extack,
+			       "the hooks that guard inspected connections could not be registered");
+	return err;
+}
+
+/* The stage gets the policies that were running. */
+static void slots_swap(struct esmtp_net *en)
+{
+	u8 slot;
+
+	for (slot = 0; slot < ESMTP_SLOTS; slot++)
+		en->stage->slot[slot] =
+			rcu_replace_pointer(en->slot[slot],
+					    en->stage->slot[slot],
+					    lockdep_is_held(&en->config));
+}
+
+int esmtp_stage_commit(struct esmtp_net *en, u32 portid,
+		       const struct nlattr *generation,
+		       struct netlink_ext_ack *extack)
+{
+	struct esmtp_stage *st;
+	int err;
+
+	mutex_lock(&en->config);
+	st = stage_get(en, portid, extack);
+	err = PTR_ERR_OR_ZERO(st);
+	if (!err)
+		err = commit_ready(en, generation, extack);
+	if (!err) {
+		slots_swap(en);
+		en->generation = nla_get_u64(generation);
+		en->commits++;
+		stage_free(en);
+	}
+	mutex_unlock(&en->config);
+	return err;
+}
+
+void esmtp_stage_close(struct esmtp_net *en, u32 portid)
+{
+	/* Most sockets that close have nothing to do with us. */
+	if (!READ_ONCE(en->stage))
+		return;
+	mutex_lock(&en->config);
+	if (en->stage && en->stage->portid == portid)
+		stage_free(en);
+	mutex_unlock(&en->config);
+}
+
+void esmtp_stage_drop(struct esmtp_net *en)
+{
+	mutex_lock(&en->config);
+	stage_free(en);
+	mutex_unlock(&en->config);
+}

@@ -279,14 +279,18 @@ void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 	}
 }
 
+void esmtp_closed_count(struct esmtp_session *s)
+{
+	esmtp_policy_count(s->policy, s->verdict == ESMTP_CLOSE_RESET ?
+			   ESMTP_PC_RESET_DROP : ESMTP_PC_DROP, 1);
+}
+
 void esmtp_closed_packet(struct esmtp_session *s,
 			 const struct esmtp_packet *pkt)
 {
 	spin_lock_bh(&s->lock);
 	if (s->state == SESSION_CLOSED) {
-		esmtp_policy_count(s->policy,
-				   s->verdict == ESMTP_CLOSE_RESET ?
-				   ESMTP_PC_RESET_DROP : ESMTP_PC_DROP, 1);
+		esmtp_closed_count(s);
 		/* Who still speaks says which number it expects. */
 		if (pkt->has_ack && !pkt->rst)
 			rst_due(s, !pkt->dir, pkt->ack);

@@ -49,9 +49,12 @@ void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack)
 {
 	struct esmtp_chunk *c, *tmp;
 
-	/* An acknowledgement of what was never sent frees nothing. */
-	if (after(ack, fl->next))
-		return;
+	/* An acknowledgement of what was never sent frees nothing; in bypass nobody counts any more. */
+	if (after(ack, fl->next)) {
+		if (s->state != SESSION_BYPASS)
+			return;
+		ack = fl->next;
+	}
 	list_for_each_entry_safe(c, tmp, &fl->chunks, node) {
 		if (after(c->seq + c->len, ack))
 			return;
@@ -291,8 +294,11 @@ static unsigned int pass(struct esmtp_session *s, struct esmtp_packet *pkt)
 
 	if (s->state == SESSION_BYPASS || keep >= pkt->len)
 		return NF_ACCEPT;
-	if (s->state != SESSION_OPEN && !keep)
-		return NF_DROP;
+	if (s->state == SESSION_CLOSED) {
+		esmtp_closed_count(s);
+		if (!keep)
+			return NF_DROP;
+	}
 	if (esmtp_packet_cut(pkt, keep)) {
 		esmtp_count(s->en, ESMTP_NC_NO_MEMORY);
 		return NF_DROP;

@@ -20,29 +20,37 @@
  *	same socket empties the stage.
  *
  * ESMTP_CMD_STAGE_POLICY
- *	One ESMTP_A_POLICY is checked, allocated and added to the stage. A
- *	policy may be sent in parts: messages with a name that is staged
- *	already append their rules to it. Answer: ESMTP_A_POLICY with
- *	ESMTP_A_POLICY_NAME and ESMTP_A_POLICY_SLOT, the slot that it will have:
- *	the one asked for, else the one that the running policy of this name
- *	has, else the lowest free one.
+ *	One ESMTP_A_POLICY is checked, allocated and added to the stage. It
+ *	needs ESMTP_A_POLICY_NAME and ESMTP_A_POLICY_VERBS; no flag is set and
+ *	no rule there but what is sent. A policy may be sent in parts: messages
+ *	with a name that is staged already append their rules to it and carry
+ *	nothing else. Answer: ESMTP_A_POLICY with ESMTP_A_POLICY_NAME and
+ *	ESMTP_A_POLICY_SLOT, the slot that it will have: the one asked for, else
+ *	the one that the running policy of this name has, else the lowest free
+ *	one; one that a running policy has counts as free only if there is no
+ *	other. So send policies that ask for a slot first. A refused message
+ *	leaves the stage as it was.
  *
  * ESMTP_CMD_STAGE_COMMIT
  *	The staged policies replace all running ones; ESMTP_A_GENERATION
- *	becomes the namespace's generation. Nothing can fail once the message
- *	has been accepted. Connections keep the policy that they began with.
- *	With the flag ESMTP_A_CHECK_ONLY nothing changes and the stage is gone.
+ *	becomes the namespace's generation, 0 only if nothing is staged, which
+ *	is the empty configuration. Nothing can fail once the message has been
+ *	accepted; counters begin at zero. Connections keep the policy that they
+ *	began with. With the flag ESMTP_A_CHECK_ONLY, which needs no generation,
+ *	nothing changes and the stage is gone.
  *
  * ESMTP_CMD_STAGE_ABORT
  *	Throws the stage away.
  *
  * ESMTP_CMD_POLICY_GET
  *	dump: one ESMTP_A_POLICY a message, in order of slots, with counters.
+ *	A policy with many rules comes in parts as it may be staged: messages
+ *	with a name seen before hold ESMTP_A_POLICY_SLOT and further rules.
  *	Every message carries ESMTP_A_GENERATION; NLM_F_DUMP_INTR says that a
  *	commit fell into the dump.
  *
  * ESMTP_CMD_COUNTERS_RESET
- *	do: sets every counter of the namespace to zero, or with
+ *	do: sets every counter of the namespace and its policies to zero, or with
  *	ESMTP_A_POLICY { ESMTP_A_POLICY_NAME } those of one policy.
  *
  * ESMTP_CMD_EVENT

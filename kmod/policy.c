@@ -56,23 +56,34 @@ static bool is_name_char(char c)
 	       (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
 }
 
+/* @why must live as long as the module: the macros for this want a literal. */
+static int refuse(struct netlink_ext_ack *extack, const struct nlattr *bad,
+		  const char *why)
+{
+	extack->_msg = why;
+	NL_SET_BAD_ATTR(extack, bad);
+	return -EINVAL;
+}
+
+static int missing(struct netlink_ext_ack *extack, const struct nlattr *nest,
+		   int attr, const char *why)
+{
+	NL_SET_ERR_ATTR_MISS(extack, nest, attr);
+	return refuse(extack, nest, why);
+}
+
 static int name_parse(char *name, const struct nlattr *nla,
 		      struct netlink_ext_ack *extack)
 {
 	const char *s = nla_data(nla);
 	int i, len = text_len(nla);
 
-	if (!len) {
-		NL_SET_ERR_MSG_ATTR(extack, nla, "the policy's name is empty");
-		return -EINVAL;
-	}
-	for (i = 0; i < len; i++) {
-		if (!is_name_char(s[i])) {
-			NL_SET_ERR_MSG_ATTR(extack, nla,
-					    "a policy's name has only letters, digits, '_', '.' and '-'");
-			return -EINVAL;
-		}
-	}
+	if (!len)
+		return refuse(extack, nla, "the policy's name is empty");
+	for (i = 0; i < len; i++)
+		if (!is_name_char(s[i]))
+			return refuse(extack, nla,
+				      "a policy's name has only letters, digits, '_', '.' and '-'");
 	memcpy(name, s, len);
 	return 0;
 }
@@ -83,61 +94,57 @@ static int description_parse(char *description, const struct nlattr *nla,
 	const u8 *s = nla_data(nla);
 	int i, len = text_len(nla);
 
-	for (i = 0; i < len; i++) {
-		if (s[i] < ' ' || s[i] == 0x7f) {
-			NL_SET_ERR_MSG_ATTR(extack, nla,
-					    "a description has no control characters");
-			return -EINVAL;
-		}
-	}
+	for (i = 0; i < len; i++)
+		if (s[i] < ' ' || s[i] == 0x7f)
+			return refuse(extack, nla,
+				      "a description has no control characters");
 	memcpy(description, s, len);
 	return 0;
 }
 
-#define MISSING(extack, nest, attr, msg) do {			\
-	NL_SET_ERR_MSG_ATTR(extack, nest, msg);			\
-	NL_SET_ERR_ATTR_MISS(extack, nest, attr);		\
-} while (0)
+static int keyword_rule_fits(const struct nlattr *nest, struct nlattr **tb,
+			     struct netlink_ext_ack *extack)
+{
+	if (tb[ESMTP_A_RULE_LIMIT])
+		return refuse(extack, tb[ESMTP_A_RULE_LIMIT],
+			      "a match of EHLO keywords has no limit");
+	if (!tb[ESMTP_A_RULE_KEYWORDS])
+		return missing(extack, nest, ESMTP_A_RULE_KEYWORDS,
+			       "a match of EHLO keywords needs keywords");
+	if (!nla_get_u32(tb[ESMTP_A_RULE_KEYWORDS]))
+		return refuse(extack, tb[ESMTP_A_RULE_KEYWORDS],
+			      "a match of EHLO keywords needs at least one");
+	return 0;
+}
 
-/* Which of LIMIT and KEYWORDS a rule has is a matter of its match. */
+static int limit_rule_fits(const struct nlattr *nest, struct nlattr **tb,
+			   struct netlink_ext_ack *extack)
+{
+	if (tb[ESMTP_A_RULE_KEYWORDS])
+		return refuse(extack, tb[ESMTP_A_RULE_KEYWORDS],
+			      "only a match of EHLO keywords has keywords");
+	if (!tb[ESMTP_A_RULE_LIMIT])
+		return missing(extack, nest, ESMTP_A_RULE_LIMIT,
+			       "this match needs a limit");
+	if (nla_get_u8(tb[ESMTP_A_RULE_ACTION]) == ESMTP_ACTION_MASK)
+		return refuse(extack, tb[ESMTP_A_RULE_ACTION],
+			      "only a match of EHLO keywords can mask");
+	return 0;
+}
+
+/* Which attributes a rule has is a matter of its match. */
 static int rule_fits(const struct nlattr *nest, struct nlattr **tb,
 		     struct netlink_ext_ack *extack)
 {
-	bool keyword = nla_get_u8(tb[ESMTP_A_RULE_MATCH]) ==
-		       ESMTP_MATCH_EHLO_KEYWORD;
-
-	if (keyword && tb[ESMTP_A_RULE_LIMIT]) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[ESMTP_A_RULE_LIMIT],
-				    "a match of EHLO keywords has no limit");
-		return -EINVAL;
-	}
-	if (keyword && !tb[ESMTP_A_RULE_KEYWORDS]) {
-		MISSING(extack, nest, ESMTP_A_RULE_KEYWORDS,
-			"a match of EHLO keywords needs keywords");
-		return -EINVAL;
-	}
-	if (keyword && !nla_get_u32(tb[ESMTP_A_RULE_KEYWORDS])) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[ESMTP_A_RULE_KEYWORDS],
-				    "a match of EHLO keywords needs at least one");
-		return -EINVAL;
-	}
-	if (!keyword && tb[ESMTP_A_RULE_KEYWORDS]) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[ESMTP_A_RULE_KEYWORDS],
-				    "only a match of EHLO keywords has keywords");
-		return -EINVAL;
-	}
-	if (!keyword && !tb[ESMTP_A_RULE_LIMIT]) {
-		MISSING(extack, nest, ESMTP_A_RULE_LIMIT,
-			"this match needs a limit");
-		return -EINVAL;
-	}
-	if (!keyword &&
-	    nla_get_u8(tb[ESMTP_A_RULE_ACTION]) == ESMTP_ACTION_MASK) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[ESMTP_A_RULE_ACTION],
-				    "only a match of EHLO keywords can mask");
-		return -EINVAL;
-	}
-	return 0;
+	if (!tb[ESMTP_A_RULE_MATCH])
+		return missing(extack, nest, ESMTP_A_RULE_MATCH,
+			       "a rule needs a match");
+	if (!tb[ESMTP_A_RULE_ACTION])
+		return missing(extack, nest, ESMTP_A_RULE_ACTION,
+			       "a rule needs an action");
+	if (nla_get_u8(tb[ESMTP_A_RULE_MATCH]) == ESMTP_MATCH_EHLO_KEYWORD)
+		return keyword_rule_fits(nest, tb, extack);
+	return limit_rule_fits(nest, tb, extack);
 }
 
 static int rule_parse(struct esmtp_rule *rule, const struct nlattr *nest,
@@ -147,19 +154,8 @@ static int rule_parse(struct esmtp_rule *rule, const struct nlattr *nest,
 	int err;
 
 	err = nla_parse_nested(tb, ESMTP_A_RULE_MAX, nest, rule_attrs, extack);
-	if (err)
-		return err;
-	if (!tb[ESMTP_A_RULE_MATCH]) {
-		MISSING(extack, nest, ESMTP_A_RULE_MATCH,
-			"a rule needs a match");
-		return -EINVAL;
-	}
-	if (!tb[ESMTP_A_RULE_ACTION]) {
-		MISSING(extack, nest, ESMTP_A_RULE_ACTION,
-			"a rule needs an action");
-		return -EINVAL;
-	}
-	err = rule_fits(nest, tb, extack);
+	if (!err)
+		err = rule_fits(nest, tb, extack);
 	if (err)
 		return err;
 
@@ -224,9 +220,8 @@ static int rules_check(const struct esmtp_policy *engine, u32 old,
 
 	if (!why)
 		return 0;
-	extack->_msg = why;	/* no literal, so the macros do not fit; static all the same */
-	NL_SET_BAD_ATTR(extack, rule_attr(list, bad < old ? U32_MAX : bad - old));
-	return -EINVAL;
+	return refuse(extack, rule_attr(list, bad < old ? U32_MAX : bad - old),
+		      why);
 }
 
 static void rules_free(struct esmtp_ns_policy *p)
@@ -334,9 +329,9 @@ struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,
 	int err;
 
 	if (!tb[ESMTP_A_POLICY_VERBS]) {
-		MISSING(extack, nest, ESMTP_A_POLICY_VERBS,
-			"a policy needs the verbs that pass");
-		return ERR_PTR(-EINVAL);
+		err = missing(extack, nest, ESMTP_A_POLICY_VERBS,
+			      "a policy needs the verbs that pass");
+		return ERR_PTR(err);
 	}
 	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
 	if (!p)

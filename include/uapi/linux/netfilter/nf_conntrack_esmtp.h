@@ -5,8 +5,9 @@
  * Family "esmtp", version 1. Everything is per network namespace: the one the
  * socket was opened in. Changes need CAP_NET_ADMIN in the user namespace that
  * owns it; reading needs nothing; the "events" group needs CAP_NET_ADMIN.
- * Unknown attributes are refused. Every refusal carries an extended ACK whose
- * sentence says why and whose offset names the attribute.
+ * Unknown attributes are refused. Every refusal, but for want of permission or
+ * memory, carries an extended ACK whose sentence says why and, where it is due to
+ * an attribute, whose offset names it (where one is missing: the nest).
  *
  * ESMTP_CMD_STATUS_GET
  *	do: no attributes. Answer: ESMTP_A_VERSION, ESMTP_A_GENERATION,

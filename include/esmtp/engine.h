@@ -184,6 +184,7 @@ struct esmtp_command {
 /**
  * struct esmtp_reply - the server's line that is being read
  * @alive: bit = entry of the table of words that the keyword so far can still become
+ * @keywords: bit = enum esmtp_keyword that the policy masks
  * @code: of this line, as far as read
  * @first: code of the first line of this reply, 0 before it is known
  * @lines: complete lines of this reply, saturating
@@ -194,12 +195,14 @@ struct esmtp_command {
  * @last: byte before, for "a blank right after 0" and CR LF
  * @more: separator was '-'
  * @mask: this line's text is being overwritten
- * @counted: an event that comes once a reply has come
+ * @banner: BANNER_MASKED was counted
+ * @bypass: BYPASS was counted for this reply
  * @word_len: bytes of the keyword so far, saturating
  * @word: the keyword as sent, cut
  */
 struct esmtp_reply {
 	u64 alive;
+	u32 keywords;
 	u16 code;
 	u16 first;
 	u16 lines;
@@ -210,7 +213,8 @@ struct esmtp_reply {
 	u8 last;
 	bool more;
 	bool mask;
-	bool counted;
+	bool banner;
+	bool bypass;
 	u8 word_len;
 	u8 word[ESMTP_TEXT_MAX];
 };

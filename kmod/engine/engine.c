@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The engine's face: one call takes bytes of one direction and comes to a result.
+ *
+ * feed → command.c, path.c   client lines
+ *      → content.c, mime.c   message
+ *      → reply.c             server lines
+ * dialogue.c joins the two directions, rules.c compares with the policy.
+ */
+#include "internal.h"
+
+/* What one byte can cause at most, besides the ends of the arrays: two length
+ * rules, four recipient rules or two more length rules with an anomaly or two.
+ */
+#define EVENTS_A_BYTE	6
+#define EDITS_A_BYTE	4
+
+/**
+ * esmtp_monitoring() - mode monitor: only look
+ * @f: call
+ *
+ * Return: true if nothing may be altered, held or closed.
+ */
+bool esmtp_monitoring(const struct esmtp_feed *f)
+{
+	return f->p->flags & ESMTP_POLICY_F_MONITOR;
+}
+
+/**
+ * esmtp_room() - whether the result has room for what one more byte can cause
+ * @f: call
+ *
+ * Return: false to stop the call at f->pos.
+ */
+bool esmtp_room(const struct esmtp_feed *f)
+{
+	return f->r->n_events + EVENTS_A_BYTE <= ESMTP_EVENTS_MAX &&
+	       f->r->n_edits + EDITS_A_BYTE <= ESMTP_EDITS_MAX;
+}
+
+/* Takes back what edits want from @off on. */
+static void trim_edits(struct esmtp_result *r, u32 off)
+{
+	struct esmtp_edit *last;
+
+	while (r->n_edits) {
+		last = &r->edits[r->n_edits - 1];
+		if (last->off + last->len <= off)
+			return;
+		if (last->off < off) {
+			last->len = off - last->off;
+			return;
+		}
+		r->n_edits--;
+	}
+}
+
+/**
+ * esmtp_edit() - overwrite bytes of this call
+ * @f: call
+ * @off: first byte
+ * @len: how many
+ * @byte: with what
+ *
+ * Edits come in rising order, but one may overwrite the tail of those before.
+ */
+void esmtp_edit(struct esmtp_feed *f, u32 off, u32 len, u8 byte)
+{
+	struct esmtp_result *r = f->r;
+	struct esmtp_edit *last;
+
+	if (!len || r->content || esmtp_monitoring(f))
+		return;
+	trim_edits(r, off);
+	if (r->n_edits) {
+		last = &r->edits[r->n_edits - 1];
+		if (last->byte == byte && last->off + last->len == off) {
+			last->len += len;
+			return;
+		}
+	}
+	if (r->n_edits == ESMTP_EDITS_MAX)
+		return;
+	last = &r->edits[r->n_edits++];
+	last->off = off;
+	last->len = len;
+	last->byte = byte;
+}
+
+/**
+ * esmtp_emit() - something happened
+ * @f: call
+ * @type: what
+ * @action: taken, or what would be in mode monitor
+ * @log: to be sent too
+ *
+ * Return: the event, to be filled in further.
+ */
+struct esmtp_event *esmtp_emit(struct esmtp_feed *f, enum esmtp_event_type type,
+			       enum esmtp_action action, bool log)
+{
+	struct esmtp_result *r = f->r;
+	struct esmtp_event *ev;
+
+	if (r->n_events < ESMTP_EVENTS_MAX)
+		r->n_events++;
+	ev = &r->events[r->n_events - 1];
+	memset(ev, 0, sizeof(*ev));
+	ev->type = type;
+	ev->rule = ESMTP_NO_RULE;
+	ev->action = action;
+	ev->log = log;
+	return ev;
+}
+
+/**
+ * esmtp_event_text() - the offending bytes of an event
+ * @ev: event
+ * @text: bytes as they came
+ * @len: how many; cut to ESMTP_TEXT_MAX
+ */
+void esmtp_event_text(struct esmtp_event *ev, const u8 *text, u32 len)
+{
+	if (len > ESMTP_TEXT_MAX)
+		len = ESMTP_TEXT_MAX;
+	memcpy(ev->text, text, len);
+	ev->text_len = len;
+}
+
+/**
+ * esmtp_hold() - what is not taken waits for the other side
+ * @f: call
+ */
+void esmtp_hold(struct esmtp_feed *f)
+{
+	if (!esmtp_monitoring(f))
+		f->r->hold = true;
+}
+
+static void close_now(struct esmtp_feed *f, u8 verdict)
+{
+	f->e->closed = verdict;
+	f->r->verdict = verdict;
+	f->r->hold = false;
+}
+
+/**
+ * esmtp_close() - the current line broke a rule that closes
+ * @f: call
+ * @verdict: how
+ *
+ * While the server owes replies a client that breaks a rule is only silenced:
+ * else a reply to an earlier command would be lost, and a message
+ * that was accepted would be sent again. A server that breaks one is cut off at once.
+ *
+ * Return: true if reading must stop, false in mode monitor.
+ */
+bool esmtp_close(struct esmtp_feed *f, enum esmtp_verdict verdict)
+{
+	struct esmtp_engine *e = f->e;
+
+	if (esmtp_monitoring(f))
+		return false;
+	if (f->r->content) {
+		/* the chunk will not be completed, so nobody answers it */
+		if (e->content.bdat)
+			esmtp_unowe_chunk(e);
+	} else {
+		f->pos = f->line;
+		trim_edits(f->r, f->pos);
+	}
+	if (f->dir == ESMTP_DIR_SERVER) {
+		close_now(f, e->latched ? e->latched : verdict);
+	} else if (esmtp_is_owed(e)) {
+		e->latched = verdict;
+		f->r->hold = true;
+	} else {
+		close_now(f, verdict);
+	}
+	return true;
+}
+
+/**
+ * esmtp_close_latched() - a reply has ended: run the verdict that waits, if it was the last
+ * @f: call
+ */
+void esmtp_close_latched(struct esmtp_feed *f)
+{
+	if (f->e->latched && !f->e->closed && !esmtp_is_owed(f->e))
+		close_now(f, f->e->latched);
+}
+
+static void read_content(struct esmtp_feed *f)
+{
+	f->r->content = true;
+	if (esmtp_content_read(f) && !f->r->verdict && !f->r->hold)
+		esmtp_content_done(f);
+}
+
+/* Bytes taken by one call are of one nature, so the call ends where content begins or ends. */
+static void read_client(struct esmtp_feed *f)
+{
+	while (f->pos < f->len && !f->r->hold && !f->r->verdict) {
+		if (f->pos && !esmtp_room(f))
+			return;
+		switch (f->e->phase) {
+		case PHASE_COMMAND:
+			esmtp_command_read(f);
+			break;
+		case PHASE_AUTH:
+			esmtp_auth_read(f);
+			break;
+		case PHASE_WAIT:
+			esmtp_wait_read(f);
+			break;
+		case PHASE_CONTENT:
+			if (!f->pos)
+				read_content(f);
+			return;
+		default:
+			return;
+		}
+	}
+}
+
+/**
+ * esmtp_engine_init() - see engine.h
+ * @e: state
+ */
+void esmtp_engine_init(struct esmtp_engine *e)
+{
+	memset(e, 0, sizeof(*e));
+	e->phase = PHASE_COMMAND;
+	e->waiting = OWED_OTHER;
+	e->n_owed = 1;
+	e->owed[0].what = OWED_GREETING;
+	e->owed[0].count = 1;
+}
+
+/**
+ * esmtp_engine_feed() - see engine.h
+ * @e: state
+ * @p: policy
+ * @dir: direction
+ * @data: bytes
+ * @len: how many
+ * @r: result
+ *
+ * Return: how many were taken.
+ */
+u32 esmtp_engine_feed(struct esmtp_engine *e, const struct esmtp_policy *p,
+		      enum esmtp_dir dir, const u8 *data, u32 len,
+		      struct esmtp_result *r)
+{
+	struct esmtp_feed f = {
+		.e = e, .p = p, .r = r, .data = data, .len = len, .dir = dir,
+	};
+
+	memset(r, 0, offsetof(struct esmtp_result, edits));
+	r->verdict = e->closed;
+	if (!len || e->closed)
+		return 0;
+	if (e->phase == PHASE_BYPASS) {
+		r->bypass = true;
+		return len;
+	}
+	if (dir == ESMTP_DIR_SERVER) {
+		esmtp_reply_read(&f);
+		return f.pos;
+	}
+	if (e->latched) {
+		r->hold = true;
+		return 0;
+	}
+	if (!e->greeted && !e->early_talk) {
+		e->early_talk = true;
+		esmtp_emit(&f, ESMTP_EVENT_EARLY_TALK, ESMTP_ACTION_COUNT,
+			   true);
+	}
+	read_client(&f);
+	return f.pos;
+}

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Client lines in command position, byte by byte.
+ *
+ * A byte passes as soon as it is read, for its sender may wait for its
+ * ACK. So a verb's bytes pass while they can still become one that is allowed; from
+ * the byte that rules it out on, all that has not passed becomes X. In a
+ * line that came in one piece that is all of it.
+ */
+#include "internal.h"
+
+enum command_state {
+	CMD_START,		/* no byte of the line yet */
+	CMD_WORD,		/* in the verb */
+	CMD_ARGUMENT,		/* behind it */
+};
+
+/* BDAT SP number [SP LAST] */
+enum bdat_state {
+	BDAT_BEFORE,		/* blanks before the number */
+	BDAT_NUMBER,
+	BDAT_BEHIND,		/* blanks behind the number */
+	BDAT_L, BDAT_LA, BDAT_LAS, BDAT_LAST,	/* letters so far */
+	BDAT_END,		/* blanks behind LAST */
+	BDAT_BAD,
+};
+
+static bool is_blank(u8 c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_letter(u8 c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* Verbs that pass; in a policy that allows verbs it does not know, all do. */
+static u64 allowed_verbs(const struct esmtp_policy *p)
+{
+	if (p->verbs & 1ull << ESMTP_VERB_OTHER)
+		return ESMTP_VERBS_ALL;
+	if (p->flags & ESMTP_POLICY_F_TLS_ALLOW)
+		return p->verbs | 1ull << ESMTP_VERB_STARTTLS;
+	return p->verbs;
+}
+
+static u8 text_len(const struct esmtp_command *c)
+{
+	return c->word_len < ESMTP_TEXT_MAX ? c->word_len : ESMTP_TEXT_MAX;
+}
+
+/* The verb as an event's text, unless it may be a password. */
+static void name_verb(struct esmtp_feed *f, struct esmtp_event *ev)
+{
+	const struct esmtp_command *c = &f->e->cmd;
+
+	if (!f->e->quiet || c->index != ESMTP_NO_WORD)
+		esmtp_event_text(ev, c->word, text_len(c));
+}
+
+static void start_line(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	memset(c, 0, sizeof(*c));
+	f->line = f->pos;
+	c->state = CMD_WORD;
+	c->index = ESMTP_NO_WORD;
+	c->alive = esmtp_words_verbs();
+	c->limit = esmtp_next_limit(f->p, ESMTP_MATCH_CMD_LINE_LENGTH, 0);
+}
+
+/* One more byte that is not of the line's end. Returns true if the connection closes. */
+static bool count_byte(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+	u8 len = text_len(c);
+
+	if (c->len == ESMTP_U32_MAX || ++c->len <= c->limit)
+		return false;
+	c->limit = esmtp_next_limit(f->p, ESMTP_MATCH_CMD_LINE_LENGTH, c->len);
+	if (f->e->quiet && c->index == ESMTP_NO_WORD)
+		len = 0;
+	return esmtp_fire(f, ESMTP_MATCH_CMD_LINE_LENGTH, c->len, c->word, len);
+}
+
+/* The verb is none that passes. What of the line is in reach, up to @end, is overwritten. */
+static void rule_out(struct esmtp_feed *f, u32 from, u32 end)
+{
+	f->e->cmd.masked = true;
+	esmtp_edit(f, from, end - from, 'X');
+}
+
+static void word_byte(struct esmtp_feed *f, u8 b)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	if (c->word_len < ESMTP_TEXT_MAX)
+		c->word[c->word_len] = b;
+	c->alive = esmtp_words_next(c->alive, c->word_len, b);
+	if (c->word_len < 0xff)
+		c->word_len++;
+	if (!is_letter(b))
+		c->odd = true;
+	if (!c->masked && !(f->p->verbs & 1ull << ESMTP_VERB_OTHER) &&
+	    !esmtp_words_of_verbs(c->alive, allowed_verbs(f->p)))
+		rule_out(f, f->line, f->pos + 1);
+}
+
+/* An allowed verb has ended; begins what reads the rest. Returns true if the connection closes. */
+static bool argument_begin(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	switch (esmtp_words[c->index].argument) {
+	case ARG_SENDER:
+		esmtp_path_begin(f);
+		return false;
+	case ARG_RECIPIENT:
+		esmtp_path_begin(f);
+		return esmtp_rcpt(f);
+	case ARG_CHUNK:
+		c->bdat = BDAT_BEFORE;
+		c->number = 0;
+		return false;
+	default:
+		return false;
+	}
+}
+
+/*
+ * The verb has ended in front of f->pos; bytes from @from up to @end are in reach of a
+ * mask. Returns true if the connection closes.
+ */
+static bool word_end(struct esmtp_feed *f, u32 from, u32 end)
+{
+	struct esmtp_command *c = &f->e->cmd;
+	u64 verbs = allowed_verbs(f->p);
+	bool known;
+
+	c->state = CMD_ARGUMENT;
+	c->index = esmtp_words_exact(c->alive, c->word_len);
+	known = c->index != ESMTP_NO_WORD;
+	if (known ? !(verbs & 1ull << esmtp_words[c->index].verb) :
+		    !(verbs & 1ull << ESMTP_VERB_OTHER)) {
+		if (!c->masked)
+			rule_out(f, from, end);
+		name_verb(f, esmtp_emit(f, ESMTP_EVENT_CMD_MASKED,
+					ESMTP_ACTION_MASK, true));
+	}
+	if (!known && (c->word_len != 4 || c->odd))
+		name_verb(f, esmtp_emit(f, ESMTP_EVENT_VERB_LENGTH,
+					ESMTP_ACTION_COUNT, true));
+	/* What is X-ed means nothing; in mode monitor it keeps its meaning. */
+	if (c->masked && !esmtp_monitoring(f)) {
+		if (known && esmtp_words[c->index].owed == OWED_AUTH)
+			f->e->quiet = true;
+		c->index = ESMTP_NO_WORD;
+	}
+	if (c->index == ESMTP_NO_WORD)
+		return false;
+	f->e->quiet = false;
+	return argument_begin(f);
+}
+
+/* A digit of the chunk size; what does not fit is no number. */
+static u8 bdat_digit(struct esmtp_command *c, u8 digit)
+{
+	/* 2^64 - 1 is ten times this and five */
+	const u64 tenth = 0x1999999999999999ull;
+
+	if (c->number > tenth || (c->number == tenth && digit > 5))
+		return BDAT_BAD;
+	c->number = c->number * 10 + digit;
+	return BDAT_NUMBER;
+}
+
+static u8 bdat_next(struct esmtp_command *c, u8 b)
+{
+	static const u8 last[] = { 'L', 'A', 'S', 'T' };
+	u8 upper = b & ~0x20;
+
+	switch (c->bdat) {
+	case BDAT_BEFORE:
+	case BDAT_NUMBER:
+		if (b >= '0' && b <= '9')
+			return bdat_digit(c, b - '0');
+		if (!is_blank(b))
+			return BDAT_BAD;
+		return c->bdat == BDAT_NUMBER ? BDAT_BEHIND : BDAT_BEFORE;
+	case BDAT_BEHIND:
+		if (is_blank(b))
+			return BDAT_BEHIND;
+		return upper == 'L' ? BDAT_L : BDAT_BAD;
+	case BDAT_L:
+	case BDAT_LA:
+	case BDAT_LAS:
+		return upper == last[c->bdat - BDAT_L + 1] ? c->bdat + 1 :
+							     BDAT_BAD;
+	case BDAT_LAST:
+	case BDAT_END:
+		return is_blank(b) ? BDAT_END : BDAT_BAD;
+	default:
+		return BDAT_BAD;
+	}
+}
+
+/* A byte behind the verb. Returns true if the connection closes. */
+static bool argument_byte(struct esmtp_feed *f, u8 b)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	if (c->index == ESMTP_NO_WORD)
+		return false;
+	switch (esmtp_words[c->index].argument) {
+	case ARG_SENDER:
+	case ARG_RECIPIENT:
+		return esmtp_path_byte(f, b);
+	case ARG_CHUNK:
+		c->bdat = bdat_next(c, b);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* The CR before f->pos was no line end but a byte of the line. Returns true if the connection closes. */
+static bool bare_cr(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	c->cr = false;
+	name_verb(f, esmtp_emit(f, ESMTP_EVENT_BARE_CR, ESMTP_ACTION_COUNT,
+				true));
+	if (count_byte(f))
+		return true;
+	/* a line that begins with it has no verb; the CR may have passed */
+	if (c->state == CMD_WORD)
+		return word_end(f, f->pos, f->pos);
+	return argument_byte(f, '\r');
+}
+
+static enum esmtp_what line_owes(const struct esmtp_feed *f)
+{
+	const struct esmtp_command *c = &f->e->cmd;
+
+	if (c->masked && !esmtp_monitoring(f))
+		return OWED_MASKED;
+	if (c->index == ESMTP_NO_WORD)
+		return OWED_OTHER;
+	return esmtp_words[c->index].owed;
+}
+
+/* The line's LF. Returns true if the connection closes. */
+static bool line_end(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+	enum esmtp_what what;
+	bool chunk, last;
+	u64 size;
+
+	if (!c->cr)
+		name_verb(f, esmtp_emit(f, ESMTP_EVENT_BARE_LF,
+					ESMTP_ACTION_COUNT, true));
+	/* an empty line passes: servers refuse it by themselves */
+	if (c->state == CMD_WORD && c->word_len &&
+	    word_end(f, f->line, f->pos))
+		return true;
+	f->pos++;
+	what = line_owes(f);
+	chunk = c->index != ESMTP_NO_WORD &&
+		esmtp_words[c->index].argument == ARG_CHUNK &&
+		(c->bdat == BDAT_NUMBER || c->bdat == BDAT_BEHIND ||
+		 c->bdat == BDAT_LAST || c->bdat == BDAT_END);
+	last = c->bdat == BDAT_LAST || c->bdat == BDAT_END;
+	size = c->number;
+	memset(c, 0, sizeof(*c));
+	if (chunk)
+		esmtp_chunk_begin(f, size, last);
+	else
+		esmtp_command_done(f, what);
+	return false;
+}
+
+/* A byte that is neither CR nor LF. Returns true if the connection closes. */
+static bool plain_byte(struct esmtp_feed *f, u8 b)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	if (count_byte(f))
+		return true;
+	if (c->state == CMD_WORD && !is_blank(b)) {
+		word_byte(f, b);
+	} else if (c->state == CMD_WORD) {
+		if (word_end(f, f->line, f->pos + 1))
+			return true;
+	} else if (argument_byte(f, b)) {
+		return true;
+	}
+	if (c->masked)
+		esmtp_edit(f, f->pos, 1, 'X');
+	f->pos++;
+	return false;
+}
+
+/* Takes the byte at f->pos. Returns true if the connection closes. */
+static bool take_byte(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+	u8 b = f->data[f->pos];
+
+	if (c->state == CMD_START)
+		start_line(f);
+	if (b == '\n')
+		return line_end(f);
+	if (c->cr && bare_cr(f))
+		return true;
+	if (b != '\r')
+		return plain_byte(f, b);
+	if (c->state == CMD_WORD && c->word_len &&
+	    word_end(f, f->line, f->pos))
+		return true;
+	c->cr = true;
+	f->pos++;
+	return false;
+}
+
+/**
+ * esmtp_command_read() - read client lines in command position
+ * @f: call
+ *
+ * Returns when the bytes are used up, the result is full, the line has changed the
+ * phase, or the connection waits or closes.
+ */
+void esmtp_command_read(struct esmtp_feed *f)
+{
+	struct esmtp_engine *e = f->e;
+
+	while (f->pos < f->len && e->phase == PHASE_COMMAND) {
+		if (f->pos && !esmtp_room(f))
+			return;
+		if (e->cmd.state == CMD_START && esmtp_owed_full(e) &&
+		    !esmtp_monitoring(f)) {
+			esmtp_hold(f);
+			return;
+		}
+		if (take_byte(f))
+			return;
+	}
+}
+
+/**
+ * esmtp_auth_read() - read the client's line behind a 334
+ * @f: call
+ *
+ * It is data, whatever it looks like, of any length, and nobody's business.
+ */
+void esmtp_auth_read(struct esmtp_feed *f)
+{
+	while (f->pos < f->len) {
+		if (f->data[f->pos++] != '\n')
+			continue;
+		esmtp_command_done(f, OWED_AUTH);
+		return;
+	}
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The path of MAIL and RCPT: "FROM:" or "TO:", an address in brackets, parameters.
+ *
+ * Clients write it with blanks where none belong, without brackets, or with a name in
+ * front of them, and servers understand that; so does this.
+ */
+#include "internal.h"
+
+enum path_state {
+	PATH_KEYWORD,		/* before the colon */
+	PATH_BEFORE,		/* blanks behind it */
+	PATH_INSIDE,		/* between the brackets */
+	PATH_INSIDE_QUOTED,
+	PATH_INSIDE_ESCAPED,
+	PATH_BARE,		/* an address without brackets */
+	PATH_BARE_QUOTED,
+	PATH_BARE_ESCAPED,
+	PATH_GAP,		/* a blank behind that: brackets may still come */
+	PATH_BEHIND,		/* right behind the closing bracket */
+	PATH_PARAMETERS,	/* < and > mean nothing here: AUTH=<> */
+};
+
+static bool is_blank(u8 c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_sender(const struct esmtp_command *c)
+{
+	return esmtp_words[c->index].argument == ARG_SENDER;
+}
+
+/**
+ * esmtp_path_begin() - MAIL or RCPT has been read
+ * @f: call
+ */
+void esmtp_path_begin(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	c->path = PATH_KEYWORD;
+	c->path_len = 0;
+	c->path_limit = ESMTP_U32_MAX;
+	if (is_sender(c))
+		c->path_limit = esmtp_next_limit(f->p,
+						 ESMTP_MATCH_SENDER_LENGTH, 0);
+}
+
+/* The address begins, perhaps again: what stood before was a name. */
+static void open_path(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	c->path = PATH_INSIDE;
+	c->path_len = 0;
+	if (is_sender(c))
+		c->path_limit = esmtp_next_limit(f->p,
+						 ESMTP_MATCH_SENDER_LENGTH, 0);
+}
+
+/* One more byte of the address. Returns true if the connection closes. */
+static bool count_path(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	if (c->path_len == ESMTP_U32_MAX || ++c->path_len <= c->path_limit)
+		return false;
+	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH,
+					 c->path_len);
+	return esmtp_fire(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len, c->word,
+			  c->word_len);
+}
+
+static void blank_bracket(struct esmtp_feed *f)
+{
+	struct esmtp_event *ev;
+
+	if (!(f->p->flags & ESMTP_POLICY_F_BLANK_BRACKETS))
+		return;
+	ev = esmtp_emit(f, ESMTP_EVENT_BRACKET_BLANKED, ESMTP_ACTION_MASK,
+			true);
+	esmtp_event_text(ev, f->e->cmd.word, f->e->cmd.word_len);
+	esmtp_edit(f, f->pos, 1, ' ');
+}
+
+/* The states inside an address; @inside says which of the two threes. Returns true if the byte closed it. */
+static bool address_byte(struct esmtp_feed *f, u8 b, bool inside)
+{
+	struct esmtp_command *c = &f->e->cmd;
+	u8 first = inside ? PATH_INSIDE : PATH_BARE;
+
+	if (c->path == first + 2) {			/* escaped */
+		c->path = first + 1;
+	} else if (c->path == first + 1) {		/* quoted */
+		if (b == '\\')
+			c->path = first + 2;
+		else if (b == '"')
+			c->path = first;
+	} else if (b == '"') {
+		c->path = first + 1;
+	} else if (inside && b == '>') {
+		c->path = PATH_BEHIND;
+		return true;
+	} else if (!inside && is_blank(b)) {
+		c->path = PATH_GAP;
+		return true;
+	} else if (b == '<' || b == '>') {
+		blank_bracket(f);
+	}
+	return false;
+}
+
+/* Outside an address: between and behind. Returns true if the byte is the first of a bare address. */
+static bool outside_byte(struct esmtp_feed *f, u8 b)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	switch (c->path) {
+	case PATH_KEYWORD:
+	case PATH_BEFORE:
+	case PATH_GAP:
+		if (b == '<') {
+			open_path(f);
+		} else if (b == '>') {
+			blank_bracket(f);
+		} else if (c->path == PATH_KEYWORD) {
+			if (b == ':')
+				c->path = PATH_BEFORE;
+		} else if (!is_blank(b)) {
+			if (c->path == PATH_BEFORE)
+				return true;
+			c->path = PATH_PARAMETERS;
+		}
+		return false;
+	case PATH_BEHIND:
+		if (is_blank(b))
+			c->path = PATH_PARAMETERS;
+		else if (b == '<' || b == '>')
+			blank_bracket(f);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/**
+ * esmtp_path_byte() - a byte of the line behind MAIL or RCPT
+ * @f: call; the byte is at f->pos, or it is the CR before that, which was bare
+ * @b: the byte
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_path_byte(struct esmtp_feed *f, u8 b)
+{
+	struct esmtp_command *c = &f->e->cmd;
+	struct esmtp_event *ev;
+
+	if (b == '|' && !c->pipe) {
+		c->pipe = true;
+		ev = esmtp_emit(f, ESMTP_EVENT_PIPE, ESMTP_ACTION_RESET, true);
+		esmtp_event_text(ev, c->word, c->word_len);
+		if (esmtp_close(f, ESMTP_CLOSE_RESET))
+			return true;
+	}
+	switch (c->path) {
+	case PATH_INSIDE:
+	case PATH_INSIDE_QUOTED:
+	case PATH_INSIDE_ESCAPED:
+		return !address_byte(f, b, true) && count_path(f);
+	case PATH_BARE:
+	case PATH_BARE_QUOTED:
+	case PATH_BARE_ESCAPED:
+		return !address_byte(f, b, false) && count_path(f);
+	default:
+		if (!outside_byte(f, b))
+			return false;
+		c->path = PATH_BARE;
+		address_byte(f, b, false);
+		return count_path(f);
+	}
+}

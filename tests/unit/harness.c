@@ -293,12 +293,60 @@ static void print_events(const char *what, const struct harness *h)
 	}
 }
 
+char *harness_events(const struct harness *h)
+{
+	static const char * const names[] = {
+		[ESMTP_EVENT_RULE] = "rule",
+		[ESMTP_EVENT_BANNER_MASKED] = "banner",
+		[ESMTP_EVENT_CMD_MASKED] = "masked",
+		[ESMTP_EVENT_PIPE] = "pipe",
+		[ESMTP_EVENT_BRACKET_BLANKED] = "bracket",
+		[ESMTP_EVENT_TLS_STARTED] = "tls",
+		[ESMTP_EVENT_BYPASS] = "bypass",
+		[ESMTP_EVENT_VERB_LENGTH] = "verb-length",
+		[ESMTP_EVENT_BARE_LF] = "bare-lf",
+		[ESMTP_EVENT_BARE_CR] = "bare-cr",
+		[ESMTP_EVENT_EARLY_TALK] = "early-talk",
+		[ESMTP_EVENT_UNEXPECTED_REPLY] = "unexpected",
+		[ESMTP_EVENT_REPLY_SYNTAX] = "syntax",
+		[ESMTP_EVENT_EARLY_CONTENT] = "early-content",
+	};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	const struct esmtp_event *ev;
+	u32 i;
+
+	for (i = 0; i < h->n_events; i++) {
+		ev = &h->events[i];
+		fprintf(out, "%s%s", i ? " " : "", names[ev->type]);
+		if (ev->rule != ESMTP_NO_RULE)
+			fprintf(out, "#%u", ev->rule);
+		if (ev->value)
+			fprintf(out, ":%u", ev->value);
+		if (ev->text_len)
+			fprintf(out, "(%.*s)", ev->text_len,
+				(const char *)ev->text);
+	}
+	fclose(out);
+	return text;
+}
+
+void harness_expect_events(const struct harness *h, const char *text)
+{
+	char *events = harness_events(h);
+
+	assert_string_equal(events, text);
+	free(events);
+}
+
 void harness_expect(const struct harness *h, enum esmtp_dir dir,
 		    const char *text)
 {
 	const struct bytes *out = &h->out[dir];
 
-	if (out->n != strlen(text) || memcmp(out->p, text, out->n)) {
+	if (out->n != strlen(text) ||
+	    (out->n && memcmp(out->p, text, out->n))) {
 		print_bytes("expected", (const u8 *)text, strlen(text));
 		print_bytes("passed", out->p, out->n);
 		print_events("run", h);

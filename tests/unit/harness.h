@@ -124,6 +124,11 @@ u32 harness_fired(const struct harness *h, u32 rule);
 /* Last event of this type, NULL = none. */
 const struct esmtp_event *harness_last(const struct harness *h,
 				       enum esmtp_event_type type);
+/* All events so far as a line of text, "banner rule#6(STARTTLS) bypass:354": type, #rule, :value,
+ * (text); to be freed.
+ */
+char *harness_events(const struct harness *h);
+void harness_expect_events(const struct harness *h, const char *text);
 /* What passed is this. */
 void harness_expect(const struct harness *h, enum esmtp_dir dir,
 		    const char *text);

@@ -81,7 +81,6 @@ static bool count_byte(struct esmtp_feed *f, struct esmtp_content *c)
 	if (c->line_len <= c->limit)
 		return false;
 	c->limit = esmtp_next_limit(f->p, kind, c->line_len);
-	f->line = f->pos;
 	return esmtp_fire(f, kind, c->line_len, c->name,
 			  c->top ? c->name_len : 0);
 }
@@ -165,9 +164,10 @@ static void name_byte(struct esmtp_content *c, u8 b)
 			   FIELD_VALUE : FIELD_IGNORED;
 	else if (is_blank(b))
 		c->field = FIELD_BLANK;
-	else if (c->field == FIELD_BLANK || b <= ' ' || b == ':' || b >= 0x7f)
+	else if (c->field == FIELD_BLANK || b <= ' ' || b == ':' || b >= 0x7f ||
+		 c->name_len == sizeof(c->name))
 		c->field = FIELD_IGNORED;
-	else if (c->name_len < sizeof(c->name))
+	else
 		c->name[c->name_len++] = b;
 }
 
@@ -288,13 +288,12 @@ static void skip_dull(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 	}
 }
 
-/* Reads up to @end; true = end of data, or the connection closes. */
+/*
+ * Reads up to @end; true = end of data, or the connection closes. One byte can
+ * fire several rules, so a result that has an event already is full.
+ */
 static bool read_upto(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 {
-	u8 events = f->r->n_events;
-
-	if (!esmtp_room(f))
-		return false;
 	if (c->fresh) {
 		c->fresh = false;
 		load_limit(f, c);
@@ -307,9 +306,8 @@ static bool read_upto(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 		}
 		if (take_byte(f, c))
 			return true;
-		if (events != f->r->n_events && !esmtp_room(f))
+		if (f->r->n_events)
 			break;
-		events = f->r->n_events;
 	}
 	return false;
 }

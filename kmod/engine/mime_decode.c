@@ -26,7 +26,6 @@ static bool count_name(struct esmtp_feed *f, struct esmtp_mime *m, u32 n)
 		m->limit = esmtp_next_limit(f->p,
 					    ESMTP_MATCH_MIME_FILENAME_LENGTH,
 					    m->name_len);
-		f->line = f->pos;
 		if (esmtp_fire(f, ESMTP_MATCH_MIME_FILENAME_LENGTH,
 			       m->name_len, file ? texts : texts + 4,
 			       file ? 8 : 4))

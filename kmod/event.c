@@ -178,6 +178,7 @@ static int event_fill(struct sk_buff *skb, const void *arg)
 /* every byte of the text as \xNN */
 #define ESCAPED_LEN (4 * ESMTP_TEXT_MAX + 1)
 #define REASON_LEN 96
+#define DETAIL_LEN (ESMTP_POLICY_NAME_MAX + ESCAPED_LEN + 64)
 
 static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_CMD_LINE_LENGTH] = "cmd line length",
@@ -274,6 +275,20 @@ static bool is_monitor(const struct telling *t)
 	return t->p->engine.flags & ESMTP_POLICY_F_MONITOR;
 }
 
+/* What ASA does not say. */
+static void detail_print(char *buf, const struct telling *t, const char *text)
+{
+	const struct esmtp_event *ev = &t->note->ev;
+	int n;
+
+	n = scnprintf(buf, DETAIL_LEN, "policy %s%s", t->p->name,
+		      is_monitor(t) ? ", mode monitor" : "");
+	if (ev->value)
+		n += scnprintf(buf + n, DETAIL_LEN - n, ", seen %u", ev->value);
+	if (*text)
+		scnprintf(buf + n, DETAIL_LEN - n, ", \"%s\"", text);
+}
+
 /* 108004, or 108005 if nothing was done but to log. */
 static void print_action(const struct telling *t, const char *client,
 			 const char *server, const char *text)
@@ -282,19 +297,18 @@ static void print_action(const struct telling *t, const char *client,
 	bool response = t->note->dir == ESMTP_DIR_SERVER;
 	u8 action = is_monitor(t) ? ESMTP_ACTION_COUNT : ev->action;
 	bool done = action != ESMTP_ACTION_COUNT;
-	char reason[REASON_LEN];
+	char reason[REASON_LEN], detail[DETAIL_LEN];
 
 	if (WARN_ON_ONCE(action >= __ESMTP_ACTION_MAX))
 		return;
 	reason_print(reason, t);
-	print_line(done,
-		   "%%ESMTP-%s: ESMTP %s: %s ESMTP %s from %s to %s; %s (policy %s%s, seen %u, \"%s\")",
+	detail_print(detail, t, text);
+	print_line(done, "%%ESMTP-%s: ESMTP %s: %s ESMTP %s from %s to %s; %s (%s)",
 		   done ? "4-108004" : "6-108005",
 		   ev->type == ESMTP_EVENT_RULE ? "Classification" : "Parameter",
 		   action_words[action], response ? "Response" : "Request",
 		   response ? server : client, response ? client : server,
-		   reason, t->p->name, is_monitor(t) ? ", mode monitor" : "",
-		   ev->value, text);
+		   reason, detail);
 }
 
 /* The sentence of an event that was acted on. */

@@ -1,0 +1,746 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The netlink language: every refusal and what it says, stages, two sockets, dumps, events."""
+import ctypes
+import errno
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+
+from genl import (NLM_F_ACK, NLM_F_DUMP_INTR, Attr, Refusal, Socket, header_enums, number, parse,
+                  text, u8, u32, u64)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HEADER = next((p for p in (os.path.join(HERE, d, "nf_conntrack_esmtp.h") for d in
+                           ("..", "../../include/uapi/linux/netfilter")) if os.path.exists(p)), None)
+if not HEADER:
+    sys.exit("nf_conntrack_esmtp.h, whose numbers are needed, was not brought along")
+globals().update(header_enums(HEADER))
+POLICY_FLAGS = 0xf
+ASA = (1 << ESMTP_VERB_STARTTLS) - (1 << ESMTP_VERB_AUTH)
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+
+
+# Policies as attributes
+
+def name(value="p", **kw):
+    return text(ESMTP_A_POLICY_NAME, value, **kw)
+
+
+def verbs(value=ASA, **kw):
+    return u64(ESMTP_A_POLICY_VERBS, value, **kw)
+
+
+def policy(*attrs, **kw):
+    return Attr(ESMTP_A_POLICY, attrs, **kw)
+
+
+def rules(*attrs, **kw):
+    return Attr(ESMTP_A_POLICY_RULES, attrs, **kw)
+
+
+def rule(*attrs, **kw):
+    return Attr(ESMTP_A_RULE, attrs, **kw)
+
+
+def match(value, **kw):
+    return u8(ESMTP_A_RULE_MATCH, value, **kw)
+
+
+def limit(value, **kw):
+    return u32(ESMTP_A_RULE_LIMIT, value, **kw)
+
+
+def action(value, **kw):
+    return u8(ESMTP_A_RULE_ACTION, value, **kw)
+
+
+def keywords(value, **kw):
+    return u32(ESMTP_A_RULE_KEYWORDS, value, **kw)
+
+
+def line_rule(n, act=None, log=False, **kw):
+    attrs = [match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(n),
+             action(ESMTP_ACTION_COUNT if act is None else act)]
+    return rule(*attrs, *([Attr(ESMTP_A_RULE_LOG)] if log else []), **kw)
+
+
+def commit(s, generation=1):
+    return s.request(ESMTP_CMD_STAGE_COMMIT, [u64(ESMTP_A_GENERATION, generation)])
+
+
+def check_only(s):
+    return s.request(ESMTP_CMD_STAGE_COMMIT, [Attr(ESMTP_A_CHECK_ONLY)])
+
+
+def begin(s):
+    return s.request(ESMTP_CMD_STAGE_BEGIN)
+
+
+def stage(s, *attrs):
+    """Stages a policy; returns its slot."""
+    answers = s.request(ESMTP_CMD_STAGE_POLICY, [policy(*attrs)])
+    assert len(answers) == 1, answers
+    inner = dict(parse(dict(answers[0].attrs)[ESMTP_A_POLICY]))
+    wanted = attrs[0].value.rstrip(b"\0")
+    assert inner[ESMTP_A_POLICY_NAME].rstrip(b"\0") == wanted, inner
+    return number(inner[ESMTP_A_POLICY_SLOT])
+
+
+def status(s):
+    attrs = dict(s.request(ESMTP_CMD_STATUS_GET)[0].attrs)
+    counters = {k: number(v) for k, v in parse(attrs[ESMTP_A_COUNTERS]) if k}
+    return attrs, counters
+
+
+class Policy:
+    """What a dump says of a policy, its parts joined."""
+
+    def __init__(self):
+        self.rules, self.parts = [], 0
+
+
+def policies(s):
+    found, answers = {}, s.dump(ESMTP_CMD_POLICY_GET)
+    for m in answers:
+        inner = dict(parse(dict(m.attrs)[ESMTP_A_POLICY]))
+        p = found.setdefault(inner[ESMTP_A_POLICY_NAME].rstrip(b"\0").decode(), Policy())
+        p.parts += 1
+        p.slot = number(inner[ESMTP_A_POLICY_SLOT])
+        p.generation = number(dict(m.attrs)[ESMTP_A_GENERATION])
+        p.rules += [dict(parse(r)) for _, r in parse(inner[ESMTP_A_POLICY_RULES])]
+        if p.parts == 1:
+            p.flags = number(inner[ESMTP_A_POLICY_FLAGS])
+            p.verbs = number(inner[ESMTP_A_POLICY_VERBS])
+            p.description = inner[ESMTP_A_POLICY_DESCRIPTION].rstrip(b"\0").decode()
+            p.counters = {k: number(v) for k, v in parse(inner[ESMTP_A_POLICY_COUNTERS]) if k}
+            p.events = {k: number(v) for k, v in parse(inner[ESMTP_A_POLICY_EVENTS]) if k}
+    return found
+
+
+def slots(s):
+    return {n: p.slot for n, p in policies(s).items()}
+
+
+def refused(call, code, words=None):
+    try:
+        call()
+    except Refusal as r:
+        assert r.errno == code, f"{r}, not {errno.errorcode[code]}"
+        if words is not None:
+            assert words in r.sentence, f"{r}, not {words!r}"
+        return r
+    raise AssertionError("was not refused")
+
+
+# Refusals: what is sent, errno, words of the sentence, type of a missing attribute.
+# The attribute with bad=True is the one to be pointed at.
+
+def policy_refusals():
+    bad = {"bad": True}
+    yield "no policy", [], errno.EINVAL, "missing", ESMTP_A_POLICY
+    yield "unknown attribute", [u8(99, 0, **bad)], errno.EINVAL, "", None
+    yield ("attribute of another command", [policy(name(), verbs()), u64(ESMTP_A_GENERATION, 1, **bad)],
+           errno.EINVAL, "", None)
+    yield "no nest", [Attr(ESMTP_A_POLICY, b"", nested=False, **bad)], errno.EINVAL, "NESTED", None
+    yield "no name", [policy(verbs(), **bad)], errno.EINVAL, "needs a name", ESMTP_A_POLICY_NAME
+    yield "empty name", [policy(name("", **bad), verbs())], errno.EINVAL, "empty", None
+    yield "long name", [policy(name("x" * 41, **bad), verbs())], errno.ERANGE, "", None
+    for n in ("a b", "a/b", "ä", "a\n", "a\0b", "{"):
+        yield f"name {n!r}", [policy(name(n, **bad), verbs())], errno.EINVAL, "only letters", None
+    yield "no verbs", [policy(name(), **bad)], errno.EINVAL, "verbs", ESMTP_A_POLICY_VERBS
+    yield ("unknown verb", [policy(name(), verbs(1 << __ESMTP_VERB_MAX, **bad))],
+           errno.EINVAL, "", None)
+    yield "high verb", [policy(name(), verbs(1 << 40, **bad))], errno.EINVAL, "", None
+    yield "short verbs", [policy(name(), u32(ESMTP_A_POLICY_VERBS, 1, **bad))], errno.EINVAL, "", None
+    yield "unknown flag", [policy(name(), verbs(), u32(ESMTP_A_POLICY_FLAGS, 16, **bad))], errno.EINVAL, "", None
+    yield "slot 8", [policy(name(), verbs(), u8(ESMTP_A_POLICY_SLOT, 8, **bad))], errno.ERANGE, "", None
+    yield ("slot of 32 bits", [policy(name(), verbs(), u32(ESMTP_A_POLICY_SLOT, 1, **bad))],
+           errno.EINVAL, "", None)
+    yield ("long description",
+           [policy(name(), verbs(), text(ESMTP_A_POLICY_DESCRIPTION, "x" * 201, **bad))], errno.ERANGE, "", None)
+    yield ("control character",
+           [policy(name(), verbs(), text(ESMTP_A_POLICY_DESCRIPTION, "a\x1bb", **bad))],
+           errno.EINVAL, "control", None)
+    for answer in (ESMTP_A_POLICY_COUNTERS, ESMTP_A_POLICY_EVENTS):
+        yield "answer's attribute", [policy(name(), verbs(), Attr(answer, **bad))], errno.EINVAL, "only answers", None
+    yield "unknown in policy", [policy(name(), verbs(), u8(60, 1, **bad))], errno.EINVAL, "", None
+    yield "unknown in rules", [policy(name(), verbs(), rules(Attr(7, [], **bad)))], errno.EINVAL, "", None
+
+
+def rule_refusals():
+    bad = {"bad": True}
+    length, kw, count = ESMTP_MATCH_CMD_LINE_LENGTH, ESMTP_MATCH_EHLO_KEYWORD, ESMTP_ACTION_COUNT
+    yield "no match", rule(limit(5), action(count), **bad), errno.EINVAL, "needs a match", ESMTP_A_RULE_MATCH
+    yield "match 0", rule(match(0, **bad), limit(5), action(count)), errno.ERANGE, "", None
+    yield "match 8", rule(match(__ESMTP_MATCH_MAX, **bad), limit(5), action(count)), errno.ERANGE, "", None
+    yield "no action", rule(match(length), limit(5), **bad), errno.EINVAL, "needs an action", ESMTP_A_RULE_ACTION
+    yield "action 4", rule(match(length), limit(5), action(__ESMTP_ACTION_MAX, **bad)), errno.ERANGE, "", None
+    yield "no limit", rule(match(length), action(count), **bad), errno.EINVAL, "needs a limit", ESMTP_A_RULE_LIMIT
+    yield "endless limit", rule(match(length), limit(0xffffffff), action(count), **bad), errno.EINVAL, "exceeded", None
+    yield "mask a line", rule(match(length), limit(5), action(ESMTP_ACTION_MASK, **bad)), errno.EINVAL, "can mask", None
+    yield ("keywords of a line", rule(match(length), limit(5), keywords(1, **bad), action(count)),
+           errno.EINVAL, "has keywords", None)
+    yield "no keywords", rule(match(kw), action(count), **bad), errno.EINVAL, "needs keywords", ESMTP_A_RULE_KEYWORDS
+    yield "zero keywords", rule(match(kw), keywords(0, **bad), action(count)), errno.EINVAL, "at least one", None
+    yield ("unknown keyword", rule(match(kw), keywords(1 << __ESMTP_KW_MAX, **bad), action(count)),
+           errno.EINVAL, "", None)
+    yield ("limit of keywords", rule(match(kw), keywords(1), limit(1, **bad), action(count)),
+           errno.EINVAL, "no limit", None)
+    yield ("count in a request", rule(match(length), limit(5), action(count), u64(ESMTP_A_RULE_COUNT, 1, **bad)),
+           errno.EINVAL, "only answers", None)
+    yield "unknown in rule", rule(match(length), limit(5), action(count), u8(33, 1, **bad)), errno.EINVAL, "", None
+    yield ("flag with a value", rule(match(length), limit(5), action(count), u8(ESMTP_A_RULE_LOG, 1, **bad)),
+           errno.ERANGE, "", None)
+
+
+def one_refusal(s, cmd, title, attrs, code, words, miss):
+    r = refused(lambda: s.request(cmd, attrs), code, words)
+    assert r.sentence, f"{title}: no sentence"
+    want = s.marks[0] if s.marks else None
+    assert r.offset == want, f"{title}: points at {r.offset}, not {want} ({r})"
+    if miss is not None:
+        assert r.miss_type == miss, f"{title}: {r.miss_type} is missing, not {miss}"
+        assert r.miss_nest == want, f"{title}: missing in {r.miss_nest}, not {want}"
+
+
+def test_refused_policies(s):
+    begin(s)
+    for title, attrs, code, words, miss in policy_refusals():
+        one_refusal(s, ESMTP_CMD_STAGE_POLICY, title, attrs, code, words, miss)
+    good = line_rule(512)
+    for title, bad_rule, code, words, miss in rule_refusals():
+        attrs = [policy(name(), verbs(), rules(good, bad_rule, good))]
+        one_refusal(s, ESMTP_CMD_STAGE_POLICY, title, attrs, code, words, miss)
+    # Nothing of all this has stayed.
+    assert stage(s, name("left"), verbs()) == 0
+    commit(s)
+    assert slots(s) == {"left": 0}
+
+
+def test_refused_messages(s):
+    one_refusal(s, ESMTP_CMD_STAGE_BEGIN, "begin with an attribute", [u8(1, 1, bad=True)], errno.EINVAL, "", None)
+    one_refusal(s, ESMTP_CMD_STATUS_GET, "status with an attribute",
+                [Attr(ESMTP_A_CHECK_ONLY, bad=True)], errno.EINVAL, "", None)
+    refused(lambda: s.dump(ESMTP_CMD_POLICY_GET, [Attr(ESMTP_A_CHECK_ONLY)]), errno.EINVAL)
+    refused(lambda: s.request(77), errno.EOPNOTSUPP)
+    refused(lambda: s.request(ESMTP_CMD_EVENT), errno.EOPNOTSUPP)
+    refused(lambda: s.request(ESMTP_CMD_POLICY_GET), errno.EOPNOTSUPP)
+    refused(lambda: s.request(ESMTP_CMD_STATUS_GET, reserved=1), errno.EINVAL, "reserved")
+    refused(lambda: s.request(ESMTP_CMD_STATUS_GET, flags=NLM_F_ACK | 0x400), errno.EINVAL, "nlmsg_flags")
+    refused(lambda: s.request(ESMTP_CMD_STAGE_BEGIN, tail=b"\0\0"), errno.EINVAL, "bytes leftover")
+
+
+def test_refused_resets(s):
+    cmd = ESMTP_CMD_COUNTERS_RESET
+    one_refusal(s, cmd, "no name", [policy(bad=True)], errno.EINVAL, "missing", ESMTP_A_POLICY_NAME)
+    one_refusal(s, cmd, "unknown name", [policy(name("nobody", bad=True))], errno.ENOENT, "no policy", None)
+    one_refusal(s, cmd, "slot", [policy(name("x"), u8(ESMTP_A_POLICY_SLOT, 0, bad=True))], errno.EINVAL, "", None)
+
+
+def test_stage_order(s):
+    for cmd, attrs in ((ESMTP_CMD_STAGE_POLICY, [policy(name(), verbs())]),
+                       (ESMTP_CMD_STAGE_COMMIT, [u64(ESMTP_A_GENERATION, 1)]),
+                       (ESMTP_CMD_STAGE_COMMIT, [Attr(ESMTP_A_CHECK_ONLY)]),
+                       (ESMTP_CMD_STAGE_ABORT, [])):
+        refused(lambda cmd=cmd, attrs=attrs: s.request(cmd, attrs), errno.ENOENT, "not begun")
+    begin(s)
+    stage(s, name("gone"), verbs())
+    begin(s)                                    # empties it
+    stage(s, name("stays"), verbs())
+    commit(s, 41)
+    assert slots(s) == {"stays": 0}
+    refused(lambda: commit(s), errno.ENOENT)    # a commit ends the stage
+    begin(s)
+    stage(s, name("aborted"), verbs())
+    s.request(ESMTP_CMD_STAGE_ABORT)
+    refused(lambda: commit(s), errno.ENOENT)
+    begin(s)
+    stage(s, name("checked"), verbs())
+    check_only(s)
+    refused(lambda: commit(s), errno.ENOENT)
+    assert slots(s) == {"stays": 0}
+    assert number(status(s)[0][ESMTP_A_GENERATION]) == 41
+
+
+def test_generations(s):
+    begin(s)
+    stage(s, name(), verbs())
+    r = refused(lambda: s.request(ESMTP_CMD_STAGE_COMMIT), errno.EINVAL, "generation")
+    assert r.miss_type == ESMTP_A_GENERATION
+    one_refusal(s, ESMTP_CMD_STAGE_COMMIT, "generation 0",
+                [u64(ESMTP_A_GENERATION, 0, bad=True)], errno.EINVAL, "generation 0", None)
+    commit(s, (1 << 64) - 1)                    # the stage survived both
+    assert policies(s)["p"].generation == (1 << 64) - 1
+    begin(s)
+    commit(s, 0)                                # the empty configuration
+    assert policies(s) == {}
+    assert number(status(s)[0][ESMTP_A_GENERATION]) == 0
+
+
+def test_slots(s):
+    begin(s)
+    assert stage(s, name("a"), verbs()) == 0
+    assert stage(s, name("b"), verbs()) == 1
+    assert stage(s, name("seven"), verbs(), u8(ESMTP_A_POLICY_SLOT, 7)) == 7
+    one_refusal(s, ESMTP_CMD_STAGE_POLICY, "slot taken",
+                [policy(name("c"), verbs(), u8(ESMTP_A_POLICY_SLOT, 7, bad=True))], errno.EEXIST, "slot", None)
+    commit(s)
+    begin(s)
+    assert stage(s, name("new"), verbs()) == 2          # 0 and 1 wait for their policies
+    assert stage(s, name("b"), verbs()) == 1
+    assert stage(s, name("seven"), verbs(), u8(ESMTP_A_POLICY_SLOT, 3)) == 3
+    assert stage(s, name("a"), verbs()) == 0
+    commit(s)
+    assert slots(s) == {"a": 0, "b": 1, "new": 2, "seven": 3}
+    begin(s)
+    assert [stage(s, name(f"n{i}"), verbs()) for i in range(8)] == [4, 5, 6, 7, 0, 1, 2, 3]
+    one_refusal(s, ESMTP_CMD_STAGE_POLICY, "ninth", [policy(name("n8", bad=True), verbs())],
+                errno.ENOSPC, "slots", None)
+    assert stage(s, name("n0"), rules(line_rule(1))) == 4   # more of one that is there
+    commit(s)
+    assert len(policies(s)["n0"].rules) == 1
+
+
+def test_parts(s):
+    begin(s)
+    stage(s, name("big"), verbs(), rules(*(line_rule(n) for n in range(600))),
+          text(ESMTP_A_POLICY_DESCRIPTION, "many rules"), u32(ESMTP_A_POLICY_FLAGS, POLICY_FLAGS))
+    for attr in (u8(ESMTP_A_POLICY_SLOT, 0, bad=True), verbs(bad=True),
+                 u32(ESMTP_A_POLICY_FLAGS, 0, bad=True), text(ESMTP_A_POLICY_DESCRIPTION, "x", bad=True)):
+        one_refusal(s, ESMTP_CMD_STAGE_POLICY, "parameter in a part",
+                    [policy(name("big"), attr)], errno.EEXIST, "only rules", None)
+    # The engine's word on the whole policy points into the part.
+    one_refusal(s, ESMTP_CMD_STAGE_POLICY, "crowd",
+                [policy(name("big"), rules(line_rule(1000), line_rule(7), line_rule(7, bad=True)))],
+                errno.EINVAL, "same match", None)
+    stage(s, name("big"), rules(*(line_rule(n) for n in range(600, 1023))))
+    one_refusal(s, ESMTP_CMD_STAGE_POLICY, "1025 rules",
+                [policy(name("big"), rules(line_rule(1023), line_rule(1024), bad=True))], errno.E2BIG, "1024", None)
+    stage(s, name("big"), rules(line_rule(1023, log=True)))
+    stage(s, name("big"))
+    stage(s, name("small"), verbs(1))
+    commit(s)
+    both = policies(s)
+    big = both["big"]
+    assert [number(r[ESMTP_A_RULE_LIMIT]) for r in big.rules] == list(range(1024))
+    assert [ESMTP_A_RULE_LOG in r for r in big.rules] == [False] * 1023 + [True]
+    assert big.description == "many rules" and big.flags == POLICY_FLAGS and big.verbs == ASA
+    assert big.parts > 1, big.parts
+    assert both["small"].rules == [] and both["small"].verbs == 1 and both["small"].parts == 1
+
+
+def test_every_rule(s):
+    want = [(m, n, None, a, log) for m in range(1, ESMTP_MATCH_EHLO_KEYWORD) for n in (0, 0xfffffffe)
+            for a, log in ((ESMTP_ACTION_COUNT, True), (ESMTP_ACTION_RESET, False))]
+    want += [(ESMTP_MATCH_EHLO_KEYWORD, None, 1 << k, ESMTP_ACTION_MASK, k % 2) for k in range(__ESMTP_KW_MAX)]
+    begin(s)
+    stage(s, name(), verbs((1 << __ESMTP_VERB_MAX) - 1),
+          rules(*(rule(match(m), limit(n) if k is None else keywords(k), action(a),
+                       *([Attr(ESMTP_A_RULE_LOG)] if log else [])) for m, n, k, a, log in want)))
+    commit(s)
+    p = policies(s)["p"]
+    for (m, n, k, a, log), r in zip(want, p.rules, strict=True):
+        assert number(r[ESMTP_A_RULE_MATCH]) == m and number(r[ESMTP_A_RULE_ACTION]) == a
+        assert (ESMTP_A_RULE_LOG in r) == bool(log) and number(r[ESMTP_A_RULE_COUNT]) == 0
+        if k is None:
+            assert number(r[ESMTP_A_RULE_LIMIT]) == n and ESMTP_A_RULE_KEYWORDS not in r
+        else:
+            assert number(r[ESMTP_A_RULE_KEYWORDS]) == k and ESMTP_A_RULE_LIMIT not in r
+    assert sorted(p.counters) == list(range(1, __ESMTP_PC_MAX))
+    assert sorted(p.events) == list(range(1, __ESMTP_EVENT_MAX))
+
+
+def test_two_sockets(s):
+    other = Socket()
+    begin(s)
+    stage(s, name("first"), verbs())
+    for call in (lambda: begin(other), lambda: stage(other, name(), verbs()), lambda: commit(other),
+                 lambda: check_only(other), lambda: other.request(ESMTP_CMD_STAGE_ABORT)):
+        refused(call, errno.EBUSY, "another process")
+    assert policies(other) is not None                  # reading goes on
+    commit(s)
+    begin(other)
+    stage(other, name("second"), verbs())
+    refused(lambda: begin(s), errno.EBUSY)
+    other.close()                                       # and its stage is gone
+    begin(s)
+    commit(s)
+    assert policies(s) == {}
+
+
+def test_killed_owner(s):
+    ready, tell = os.pipe()
+    child = os.fork()
+    if not child:
+        mine = Socket()
+        begin(mine)
+        stage(mine, name("killed"), verbs())
+        os.write(tell, b"x")
+        signal.pause()
+    os.read(ready, 1)
+    refused(lambda: begin(s), errno.EBUSY)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    begin(s)
+    s.request(ESMTP_CMD_STAGE_ABORT)
+
+
+def test_dump_and_commit(s):
+    for generation in (1, 2):
+        begin(s)
+        for part in range(4):
+            for p in range(4):
+                stage(s, name(f"big{p}"), *([verbs()] if not part else []),
+                      rules(*(line_rule(part * 256 + n) for n in range(256))))
+        if generation == 1:
+            commit(s, generation)
+    reader = Socket(bufsize=16384)
+    reader.send(ESMTP_CMD_POLICY_GET, flags=0x300)
+    first = reader.receive()
+    assert not first.flags & NLM_F_DUMP_INTR
+    commit(s, 2)
+    rest = reader.collect(dump=True)
+    assert any(m.flags & NLM_F_DUMP_INTR for m in rest), "a commit in mid-dump is not told"
+    assert all(not m.flags & NLM_F_DUMP_INTR for m in reader.dump(ESMTP_CMD_POLICY_GET))
+    # A dump whose policies vanish ends.
+    reader.send(ESMTP_CMD_POLICY_GET, flags=0x300)
+    reader.receive()
+    begin(s)
+    commit(s, 0)
+    rest = reader.collect(dump=True)
+    assert reader.done_flags & NLM_F_DUMP_INTR or any(m.flags & NLM_F_DUMP_INTR for m in rest)
+
+
+def in_child(work):
+    """Runs work() in a child; its exception is ours."""
+    ready, tell = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 0
+        try:
+            work()
+        except BaseException as e:              # pylint: disable=broad-except
+            line = traceback.extract_tb(e.__traceback__)[-1].lineno
+            os.write(tell, f"line {line}: {type(e).__name__}: {e}".encode()[:4000])
+            code = 1
+        os._exit(code)
+    os.close(tell)
+    said = os.read(ready, 4096).decode()
+    os.close(ready)
+    _, code = os.waitpid(child, 0)
+    assert not code, said or f"child ended with {code}"
+
+
+def unshare(flags):
+    if libc.unshare(flags):
+        raise OSError(ctypes.get_errno(), "unshare")
+
+
+def become_nobody():
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+
+
+def without_rights():
+    become_nobody()
+    s = Socket()
+    assert ESMTP_A_VERSION in status(s)[0]
+    assert "seen" in policies(s)
+    for cmd, attrs in ((ESMTP_CMD_STAGE_BEGIN, []), (ESMTP_CMD_STAGE_POLICY, [policy(name(), verbs())]),
+                       (ESMTP_CMD_STAGE_COMMIT, [u64(ESMTP_A_GENERATION, 1)]), (ESMTP_CMD_STAGE_ABORT, []),
+                       (ESMTP_CMD_COUNTERS_RESET, [])):
+        refused(lambda cmd=cmd, attrs=attrs: s.request(cmd, attrs), errno.EPERM)
+    try:
+        s.join("events")
+    except PermissionError:
+        return
+    raise AssertionError("anybody may listen to events")
+
+
+def in_own_namespace():
+    become_nobody()
+    unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    s = Socket()
+    s.join("events")
+    assert policies(s) == {}
+    begin(s)                                            # although the first namespace has a stage
+    stage(s, name("mine"), verbs())
+    commit(s, 7)
+    assert slots(s) == {"mine": 0}
+    begin(s)
+    stage(s, name("left"), verbs())                     # the namespace dies with a stage
+
+
+def test_permission(s):
+    begin(s)
+    stage(s, name("seen"), verbs())
+    commit(s)
+    begin(s)
+    in_child(without_rights)
+    in_child(in_own_namespace)
+    assert slots(s) == {"seen": 0}
+    s.request(ESMTP_CMD_STAGE_ABORT)
+
+
+# Events: a client in a namespace of its own, the server in another, inspected on its way in.
+
+TABLE = """
+table inet t_netlink {
+	ct helper h { type "esmtp" protocol tcp; }
+	chain in {
+		type filter hook input priority 0;
+		tcp dport 25 ct state new ct helper set "h" ct label set 127
+	}
+}
+"""
+
+
+def run(*words, **kw):
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, **kw)
+
+
+def enter(netns):
+    with open(f"/run/netns/{netns}", encoding="ascii") as f:
+        if libc.setns(f.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+
+
+def topology():
+    for n in ("nlc", "nls"):
+        run("ip", "netns", "add", n)
+        run("ip", "-n", n, "link", "set", "lo", "up")
+    run("ip", "link", "add", "nl0", "netns", "nlc", "type", "veth", "peer", "name", "nl0", "netns", "nls")
+    for i, n in enumerate(("nlc", "nls"), 1):
+        run("ip", "-n", n, "address", "add", f"10.99.0.{i}/24", "dev", "nl0")
+        run("ip", "-n", n, "address", "add", f"fd99::{i}/64", "dev", "nl0", "nodad")
+        run("ip", "-n", n, "link", "set", "nl0", "up")
+    run("ip", "netns", "exec", "nls", "nft", "-f", "-", input=TABLE.encode())
+
+
+def dialogue(server, family, address, lines):
+    """A client of the other namespace says these lines; the server answers each with 500."""
+    ready, tell = os.pipe()
+    child = os.fork()
+    if not child:
+        enter("nlc")
+        c = socket.create_connection((address, 25), 10) if family == socket.AF_INET else None
+        if c is None:
+            c = socket.socket(family, socket.SOCK_STREAM)
+            c.settimeout(10)
+            c.connect((address, 25))
+        os.write(tell, struct.pack("=H", c.getsockname()[1]))
+        try:
+            c.recv(1000)
+            for line in lines:
+                c.send(line)
+                c.recv(1000)
+        except OSError:
+            pass
+        os._exit(0)
+    conn, _ = server.accept()
+    port = struct.unpack("=H", os.read(ready, 2))[0]
+    conn.settimeout(5)
+    try:
+        conn.send(b"220 mail.example.org ready\r\n")
+        for _ in lines:
+            if not conn.recv(4000):
+                break
+            conn.send(b"500 what\r\n")
+    except OSError:
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    conn.close()
+    return port
+
+
+def listen(family, address):
+    s = socket.socket(family, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((address, 25))
+    s.listen()
+    s.settimeout(10)
+    return s
+
+
+def events(s, wanted):
+    found = []
+    while len(found) < wanted:
+        m = s.receive()
+        assert m.cmd == ESMTP_CMD_EVENT, m.cmd
+        found.append(dict(parse(dict(m.attrs)[ESMTP_A_EVENT])))
+        found[-1]["seq"] = m.seq
+    return found
+
+
+def log_lines(since):
+    out = subprocess.run(["dmesg"], check=True, stdout=subprocess.PIPE).stdout.decode()
+    return [x.split("nf_conntrack_esmtp: ", 1)[1] for x in out.splitlines()[since:]
+            if "nf_conntrack_esmtp: %ESMTP" in x]
+
+
+def check_connection(e, family, client, server, port):
+    assert number(e[ESMTP_A_EVENT_FAMILY]) == family
+    assert e[ESMTP_A_EVENT_SADDR] == socket.inet_pton(family, client)
+    assert e[ESMTP_A_EVENT_DADDR] == socket.inet_pton(family, server)
+    assert struct.unpack(">H", e[ESMTP_A_EVENT_SPORT])[0] == port
+    assert struct.unpack(">H", e[ESMTP_A_EVENT_DPORT])[0] == 25
+
+
+def events_of_a_rule(ctl, listener, family, client, server):
+    """NOOP of 30 characters over a limit of 10 that logs, then an unknown verb that is masked."""
+    sock = listen(family, server)
+    since = len(subprocess.run(["dmesg"], check=True, stdout=subprocess.PIPE).stdout.splitlines())
+    before = time.time_ns()
+    port = dialogue(sock, family, server, [b"NOOP " + b"x" * 25 + b"\r\n", b"XYZZ \x01\"\xff\r\n"])
+    first, second = events(listener, 2)
+    for e in (first, second):
+        check_connection(e, family, client, server, port)
+        assert e[ESMTP_A_EVENT_POLICY] == b"watch\0"
+        assert ESMTP_A_EVENT_FROM_SERVER not in e
+        assert before <= number(e[ESMTP_A_EVENT_TIME]) <= time.time_ns()
+        assert number(e[ESMTP_A_EVENT_LOST]) == 0
+    assert number(first[ESMTP_A_EVENT_TYPE]) == ESMTP_EVENT_RULE
+    assert number(first[ESMTP_A_EVENT_RULE]) == 2 and number(first[ESMTP_A_EVENT_LIMIT]) == 10
+    assert number(first[ESMTP_A_EVENT_MATCH]) == ESMTP_MATCH_CMD_LINE_LENGTH
+    assert number(first[ESMTP_A_EVENT_VALUE]) > 10
+    assert number(first[ESMTP_A_EVENT_ACTION]) == ESMTP_ACTION_COUNT
+    assert number(second[ESMTP_A_EVENT_TYPE]) == ESMTP_EVENT_CMD_MASKED
+    assert number(second[ESMTP_A_EVENT_ACTION]) == ESMTP_ACTION_MASK
+    assert ESMTP_A_EVENT_RULE not in second
+    assert second["seq"] == first["seq"] + 1
+    p = policies(ctl)["watch"]
+    assert [number(r[ESMTP_A_RULE_COUNT]) for r in p.rules] == [0, 1]
+    assert p.events[ESMTP_EVENT_RULE] == 1 and p.events[ESMTP_EVENT_CMD_MASKED] == 1
+    assert p.counters[ESMTP_PC_CONNECTIONS] == 1 and p.counters[ESMTP_PC_PACKETS] >= 3
+    return port, log_lines(since)
+
+
+def log_all_netns(value):
+    """The first namespace's setting; call it there."""
+    with open("/proc/sys/net/netfilter/nf_log_all_netns", "w", encoding="ascii") as f:
+        f.write(str(value))
+
+
+def test_events(s):
+    topology()
+    log_all_netns(0)
+    enter("nls")
+    ctl, listener = Socket(), Socket()
+    listener.join("events")
+    begin(ctl)
+    stage(ctl, name("watch"), verbs(), rules(line_rule(1000), line_rule(10, log=True)))
+    commit(ctl)
+    _, lines = events_of_a_rule(ctl, listener, socket.AF_INET, "10.99.0.1", "10.99.0.2")
+    assert not lines, lines                             # not the first namespace's affair
+    ctl.request(ESMTP_CMD_COUNTERS_RESET, [policy(name("watch"))])
+    p = policies(ctl)["watch"]
+    assert not any(p.counters.values()) and not any(p.events.values())
+    assert number(p.rules[1][ESMTP_A_RULE_COUNT]) == 0
+
+
+def test_kernel_log(s):
+    log_all_netns(1)
+    enter("nls")
+    ctl, listener = Socket(), Socket()
+    listener.join("events")
+    begin(ctl)
+    stage(ctl, name("watch"), verbs(), rules(line_rule(1000), line_rule(10, log=True)))
+    commit(ctl)
+    port, lines = events_of_a_rule(ctl, listener, socket.AF_INET6, "fd99::1", "fd99::2")
+    assert len(lines) == 2, lines
+    assert lines[0].startswith(f"%ESMTP-6-108005: ESMTP Classification: Received ESMTP Request from fd99::1/{port} "
+                               "to fd99::2/25; matched Class 2: cmd line length gt 10 (policy watch, seen "), lines
+    assert lines[1].startswith(f"%ESMTP-4-108004: ESMTP Parameter: Masked header flags for ESMTP Request "
+                               f"from fd99::1/{port} to fd99::2/25; "), lines
+    assert all(0x20 <= ord(c) < 0x7f for line in lines for c in line), lines
+
+
+def test_listener_gone(s):
+    log_all_netns(0)
+    enter("nls")
+    ctl = Socket()
+    begin(ctl)
+    stage(ctl, name("watch"), verbs(), rules(line_rule(10, log=True)))
+    commit(ctl)
+    dialogue(listen(socket.AF_INET, "10.99.0.2"), socket.AF_INET, "10.99.0.2", [b"NOOP " + b"x" * 25 + b"\r\n"])
+    assert policies(ctl)["watch"].events[ESMTP_EVENT_RULE] == 1
+    assert status(ctl)[1][ESMTP_NC_EVENTS_LOST] == 0
+    ctl.request(ESMTP_CMD_COUNTERS_RESET)
+    assert not any(policies(ctl)["watch"].counters.values())
+
+
+def test_status(s):
+    attrs, counters = status(s)
+    assert attrs[ESMTP_A_VERSION].endswith(b"\0") and len(attrs[ESMTP_A_VERSION]) > 3
+    assert sorted(counters) == list(range(1, __ESMTP_NC_MAX))
+    assert len(attrs[ESMTP_A_SESSIONS]) == 4
+
+
+
+def fresh(test):
+    """A test in a process of its own, on a socket of its own, with the empty configuration before it."""
+    s = Socket()
+    begin(s)
+    commit(s, 0)
+    test(s)
+    s.close()
+
+
+def unload():
+    """Once the table of a dead namespace is gone: that takes a moment."""
+    for _ in range(100):
+        if not subprocess.run(["rmmod", "nf_conntrack_esmtp"], check=False, stderr=subprocess.DEVNULL).returncode:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the module cannot be unloaded")
+
+
+def test_unload(s):
+    """With a configuration in force, a stage open and a listener; the next use loads the module again."""
+    listener = Socket()
+    listener.join("events")
+    begin(s)
+    stage(s, name("runs"), verbs(), rules(line_rule(5)))
+    commit(s)
+    begin(s)
+    stage(s, name("waits"), verbs(), rules(line_rule(5)))
+    unload()
+    s.close()
+    listener.close()
+    again = Socket()
+    assert policies(again) == {}
+    assert number(status(again)[0][ESMTP_A_GENERATION]) == 0
+
+
+TESTS = (test_status, test_refused_messages, test_refused_policies, test_refused_resets, test_stage_order,
+         test_generations, test_slots, test_parts, test_every_rule, test_two_sockets, test_killed_owner,
+         test_dump_and_commit, test_permission, test_events, test_kernel_log, test_listener_gone, test_unload)
+
+
+def main():
+    failed = 0
+    for test in TESTS:
+        what = "netlink: " + test.__name__.removeprefix("test_").replace("_", " ")
+        try:
+            in_child(lambda test=test: fresh(test))
+            print(f"ok {what}", flush=True)
+        except AssertionError as e:
+            failed += 1
+            print(f"not ok {what}\n    {e}", flush=True)
+        if test is test_listener_gone:
+            for n in ("nlc", "nls"):
+                subprocess.run(["ip", "netns", "del", n], check=False)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

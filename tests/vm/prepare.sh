@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Sourced in the VM by what is run there first: the module goes where modprobe looks, the tool into the path.
+
+prepare()
+{
+	local dir
+	dir=/lib/modules/$(uname -r)/extra
+	mkdir -p "$dir"
+	cp /job/nf_conntrack_esmtp.ko "$dir/" && depmod && cp /job/esmtpctl /usr/sbin/ || return 1
+	[ ! -e /job/esmtp.conf ] || cp /job/esmtp.conf /etc/esmtp.conf
+	modprobe -a nf_conntrack nft_ct nft_objref veth
+}

@@ -8,7 +8,7 @@
 #include "internal.h"
 
 enum path_state {
-	PATH_KEYWORD,		/* before the colon */
+	PATH_KEYWORD,		/* before the colon, where brackets open a path too */
 	PATH_BEFORE,		/* blanks behind it */
 	PATH_INSIDE,		/* between the brackets */
 	PATH_INSIDE_QUOTED,
@@ -17,6 +17,7 @@ enum path_state {
 	PATH_BARE_QUOTED,
 	PATH_BARE_ESCAPED,
 	PATH_GAP,		/* a blank behind that: brackets may still come */
+	PATH_WORD,		/* a later word: a parameter, or it was all a name */
 	PATH_BEHIND,		/* right behind the closing bracket */
 	PATH_PARAMETERS,	/* < and > mean nothing here: AUTH=<> */
 };
@@ -111,37 +112,37 @@ static bool address_byte(struct esmtp_feed *f, u8 b, bool inside)
 	return false;
 }
 
-/* Outside an address: between and behind. Returns true if the byte is the first of a bare address. */
-static bool outside_byte(struct esmtp_feed *f, u8 b)
+/* Before an address. Returns true if the byte is the first of a bare one. */
+static bool before_byte(struct esmtp_feed *f, u8 b)
 {
 	struct esmtp_command *c = &f->e->cmd;
 
-	switch (c->path) {
-	case PATH_KEYWORD:
-	case PATH_BEFORE:
-	case PATH_GAP:
-		if (b == '<') {
-			open_path(f);
-		} else if (b == '>') {
-			blank_bracket(f);
-		} else if (c->path == PATH_KEYWORD) {
-			if (b == ':')
-				c->path = PATH_BEFORE;
-		} else if (!is_blank(b)) {
-			if (c->path == PATH_BEFORE)
-				return true;
-			c->path = PATH_PARAMETERS;
-		}
+	if (b == '<')
+		open_path(f);
+	else if (b == '>')
+		blank_bracket(f);
+	else if (c->path == PATH_KEYWORD)
+		c->path = b == ':' ? PATH_BEFORE : PATH_KEYWORD;
+	else if (is_blank(b))
 		return false;
-	case PATH_BEHIND:
-		if (is_blank(b))
-			c->path = PATH_PARAMETERS;
-		else if (b == '<' || b == '>')
-			blank_bracket(f);
-		return false;
-	default:
-		return false;
-	}
+	else if (c->path == PATH_BEFORE)
+		return true;
+	else
+		c->path = PATH_WORD;
+	return false;
+}
+
+/* Behind an address. */
+static void behind_byte(struct esmtp_feed *f, u8 b)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	if (c->path == PATH_WORD && is_blank(b))
+		c->path = PATH_GAP;
+	else if (c->path == PATH_BEHIND && is_blank(b))
+		c->path = PATH_PARAMETERS;
+	else if (c->path == PATH_BEHIND && (b == '<' || b == '>'))
+		blank_bracket(f);
 }
 
 /**
@@ -172,11 +173,16 @@ bool esmtp_path_byte(struct esmtp_feed *f, u8 b)
 	case PATH_BARE_QUOTED:
 	case PATH_BARE_ESCAPED:
 		return !address_byte(f, b, false) && count_path(f);
-	default:
-		if (!outside_byte(f, b))
+	case PATH_KEYWORD:
+	case PATH_BEFORE:
+	case PATH_GAP:
+		if (!before_byte(f, b))
 			return false;
 		c->path = PATH_BARE;
 		address_byte(f, b, false);
 		return count_path(f);
+	default:
+		behind_byte(f, b);
+		return false;
 	}
 }

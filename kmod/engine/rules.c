@@ -6,6 +6,7 @@
 #define SAME_LIMIT_MAX		2
 #define SAME_KEYWORD_MAX	4
 #define RCPT_RULES_MAX		4	/* a refused RSET can make their counter jump */
+#define FILENAME_RULES_MAX	4	/* so can an encoded word without an end */
 
 /**
  * esmtp_next_limit() - the limit that a growing counter meets next
@@ -215,6 +216,9 @@ static const char *check_crowd(const struct esmtp_policy *p, u32 n)
 		return "more than two rules with the same match and limit";
 	if (rule->match == ESMTP_MATCH_CMD_RCPT_COUNT && kind > RCPT_RULES_MAX)
 		return "more than four rules about the number of recipients";
+	if (rule->match == ESMTP_MATCH_MIME_FILENAME_LENGTH &&
+	    kind > FILENAME_RULES_MAX)
+		return "more than four rules about the length of file names";
 	return NULL;
 }
 

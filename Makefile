@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# nf_conntrack_esmtp.ko and esmtpctl. "make help" lists the targets.
+
+# The running kernel's headers, else the newest that are installed.
+KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	   $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -Vr))
+PREFIX	?= /usr
+DESTDIR	?=
+MODULE	:= nf_conntrack_esmtp
+
+Q	:= $(if $(filter 1,$(V)),,@)
+quiet	:= $(if $(filter 1,$(V)),,-s)
+kver	= $(shell make -s -C "$(KDIR)" kernelrelease)
+moddir	= $(DESTDIR)/lib/modules/$(kver)/extra
+
+all: module tool
+
+module: | kdir
+	$(Q)$(MAKE) $(quiet) -C "$(KDIR)" M="$(CURDIR)" modules
+
+tool:
+	$(Q)$(MAKE) $(quiet) -C userspace all PREFIX="$(PREFIX)"
+
+kdir:
+	$(if $(KDIR),,$(error no kernel headers: install linux-headers-$(shell dpkg --print-architecture), or name a \
+		folder with KDIR=))
+
+install: all
+	install -D -m 644 $(MODULE).ko "$(moddir)/$(MODULE).ko"
+	$(MAKE) $(quiet) -C userspace install PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
+	test -e "$(DESTDIR)/etc/esmtp.conf" || install -D -m 644 scripts/esmtp.conf "$(DESTDIR)/etc/esmtp.conf"
+	install -D -m 644 scripts/esmtp.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/esmtp.service"
+	$(if $(DESTDIR),,depmod -a $(kver))
+
+# The configuration stays: it is the administrator's.
+uninstall:
+	rm -f "$(moddir)/$(MODULE).ko" "$(DESTDIR)$(PREFIX)/lib/systemd/system/esmtp.service"
+	$(MAKE) $(quiet) -C userspace uninstall PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
+	$(if $(DESTDIR),,depmod -a $(kver))
+
+clean:
+	$(Q)rm -rf .build
+	$(Q)$(MAKE) $(quiet) -C userspace clean
+	$(Q)$(MAKE) $(quiet) -C tests/unit clean
+	$(if $(KDIR),$(Q)$(MAKE) $(quiet) -C "$(KDIR)" M="$(CURDIR)" clean)
+
+setup:
+	$(Q)scripts/setup
+
+style:
+	$(Q)scripts/style
+
+unit:
+	$(Q)$(MAKE) $(quiet) -C tests/unit check
+
+build-all:
+	$(Q)scripts/kbuild-all
+
+vm: setup
+	$(Q)scripts/vm-test $(TEST)
+
+# Ends with the line "N passed, N failed".
+check: setup
+	$(Q)scripts/check
+
+demo: setup
+	$(Q)scripts/vm-test --demo
+
+shell: setup
+	$(Q)scripts/vm-test --shell
+
+help:
+	@echo 'all        the module (module) and the command line tool (tool); KDIR= names the kernel headers'
+	@echo 'install    into DESTDIR, PREFIX=$(PREFIX); uninstall takes it back'
+	@echo 'clean'
+	@echo 'setup      install what building and testing need (Debian, root)'
+	@echo 'demo       what inspection does, shown in a virtual machine'
+	@echo 'shell      the same machine with a prompt'
+	@echo 'check      every test; parts of it:'
+	@echo 'style      checkpatch and the rules of this tree'
+	@echo 'unit       the engine under ASan and UBSan'
+	@echo 'build-all  the module against every kernel, with sparse'
+	@echo 'vm         tests in the virtual machine; TEST="t-lab ..." runs only these'
+
+.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm check demo shell help

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef ESMTPCTL_AST_H
+#define ESMTPCTL_AST_H
+
+#include <stdbool.h>
+
+#include "erec.h"
+
+/**
+ * struct word - one word as it was written
+ * @next: the one behind it in a set
+ * @loc: its place
+ * @text: its characters; of a string those between the quotes
+ */
+struct word {
+	struct word *next;
+	struct location loc;
+	const char *text;
+};
+
+/**
+ * struct words - a set of words
+ * @head: the first
+ * @tail: the last
+ * @loc: from its first to its last brace
+ */
+struct words {
+	struct word *head;
+	struct word *tail;
+	struct location loc;
+};
+
+enum item_kind {
+	ITEM_DESCRIPTION,	/* word */
+	ITEM_SLOT,		/* word */
+	ITEM_BANNER,		/* value: mask */
+	ITEM_TLS,		/* value: allow */
+	ITEM_MODE,		/* value: monitor */
+	ITEM_BRACKETS,		/* value: blank */
+	ITEM_VERBS,		/* words */
+	ITEM_MATCH,		/* value: enum esmtp_match; word or words; action, log */
+	ITEM_CLASS_LINE,	/* value: enum class_line; words */
+	ITEM_INSPECT,		/* value: enum inspect_kind; word: class, or NULL; arg: policy */
+	ITEM_PICKUP,		/* value: pass */
+	ITEM_PORTS,		/* words */
+};
+
+/**
+ * struct item - one line of a block
+ * @next: the one behind it
+ * @loc: its place
+ * @kind: what it is
+ * @value: see enum item_kind
+ * @action: enum esmtp_action
+ * @log: an event is wanted
+ * @word: see enum item_kind
+ * @arg: see enum item_kind
+ * @words: see enum item_kind
+ */
+struct item {
+	struct item *next;
+	struct location loc;
+	enum item_kind kind;
+	int value;
+	int action;
+	bool log;
+	struct word *word;
+	struct word *arg;
+	struct words words;
+};
+
+/**
+ * struct items - the lines of a block
+ * @head: the first
+ * @tail: the last
+ */
+struct items {
+	struct item *head;
+	struct item *tail;
+};
+
+enum stmt_kind {
+	STMT_FLUSH,
+	STMT_POLICY,
+	STMT_EXEMPT,
+	STMT_CLASS,
+	STMT_INSPECT,
+};
+
+/**
+ * struct stmt - one statement of a file
+ * @next: the one behind it
+ * @loc: its place, of a block that of its first line
+ * @kind: what it is
+ * @name: of a policy or class
+ * @words: of STMT_EXEMPT
+ * @items: of a block
+ */
+struct stmt {
+	struct stmt *next;
+	struct location loc;
+	enum stmt_kind kind;
+	struct word *name;
+	struct words words;
+	struct items items;
+};
+
+/**
+ * struct ast - a file as it was written
+ * @head: first statement
+ * @tail: last statement
+ * @end: the place behind the last character
+ */
+struct ast {
+	struct stmt *head;
+	struct stmt *tail;
+	struct location end;
+};
+
+#endif

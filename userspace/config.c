@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The evaluated configuration: what a file means, and what is read back.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "util.h"
+
+/**
+ * config_policy() - look a policy up
+ * @c: the configuration
+ * @name: its name
+ *
+ * Return: the policy, or NULL.
+ */
+struct policy *config_policy(const struct config *c, const char *name)
+{
+	for (struct policy *p = c->policies; p; p = p->next)
+		if (!strcmp(p->name, name))
+			return p;
+	return NULL;
+}
+
+/**
+ * config_class() - look a class up
+ * @c: the configuration
+ * @name: its name
+ *
+ * Return: the class, or NULL.
+ */
+struct class *config_class(const struct config *c, const char *name)
+{
+	for (struct class *k = c->classes; k; k = k->next)
+		if (!strcmp(k->name, name))
+			return k;
+	return NULL;
+}
+
+/**
+ * config_policies() - count the policies
+ * @c: the configuration
+ *
+ * Return: how many.
+ */
+unsigned int config_policies(const struct config *c)
+{
+	unsigned int n = 0;
+
+	for (const struct policy *p = c->policies; p; p = p->next)
+		n++;
+	return n;
+}
+
+/**
+ * config_all_ports() - every port on which something is inspected
+ * @c: the configuration
+ * @all: an empty set, filled and merged
+ */
+void config_all_ports(const struct config *c, struct intervals *all)
+{
+	const struct intervals *ports;
+	const struct class *k;
+
+	for (const struct inspect *l = c->inspect; l; l = l->next) {
+		if (l->kind != INSPECT_POLICY)
+			continue;
+		k = l->class ? config_class(c, l->class) : NULL;
+		ports = k && k->lines & 1u << CLASS_DPORT ? &k->keys[CLASS_DPORT] : &c->ports;
+		for (size_t i = 0; i < ports->n; i++)
+			intervals_add(all, &ports->v[i]);
+	}
+	intervals_merge(all);
+}
+
+/**
+ * config_default_port() - the ports of a configuration that names none
+ * @ports: an empty set
+ */
+void config_default_port(struct intervals *ports)
+{
+	struct interval iv;
+
+	interval_parse_ports("25", &iv);
+	intervals_add(ports, &iv);
+}
+
+static int name_cmp(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/**
+ * names_sort() - bring names into the order in which they are listed
+ * @names: the names
+ */
+void names_sort(struct names *names)
+{
+	if (names->n)
+		qsort(names->v, names->n, sizeof(*names->v), name_cmp);
+}
+
+/**
+ * class_line_name() - the word that a line of a class begins with
+ * @line: the line
+ *
+ * Return: the word.
+ */
+const char *class_line_name(enum class_line line)
+{
+	static const char *const names[] = {
+		[CLASS_HOST] = "host",
+		[CLASS_SADDR] = "saddr",
+		[CLASS_DADDR] = "daddr",
+		[CLASS_DPORT] = "dport",
+		[CLASS_IIFNAME] = "iifname",
+		[CLASS_OIFNAME] = "oifname",
+	};
+
+	return line < CLASS_LINES ? names[line] : "?";
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef ESMTPCTL_CONFIG_H
+#define ESMTPCTL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
+#include "erec.h"
+#include "interval.h"
+
+/**
+ * struct rule - one match line of a policy
+ * @loc: where it was written
+ * @match: enum esmtp_match
+ * @limit: fires above it
+ * @keywords: bit = enum esmtp_keyword
+ * @action: enum esmtp_action
+ * @log: an event is sent too
+ * @count: times fired, when read from the kernel
+ */
+struct rule {
+	struct location loc;
+	uint8_t match;
+	uint32_t limit;
+	uint32_t keywords;
+	uint8_t action;
+	bool log;
+	uint64_t count;
+};
+
+#define SLOT_ANY 255
+
+/**
+ * struct policy - one policy, from a file or from the kernel
+ * @next: the one behind it
+ * @loc: where it was written
+ * @name: its name
+ * @description: text for people, or NULL
+ * @slot: the one asked for or had, or SLOT_ANY
+ * @flags: ESMTP_POLICY_F_*
+ * @verbs: bit = enum esmtp_verb
+ * @rules: in order
+ * @n_rules: how many
+ * @counters: by enum esmtp_policy_counter
+ * @events: by enum esmtp_event_type
+ */
+struct policy {
+	struct policy *next;
+	struct location loc;
+	const char *name;
+	const char *description;
+	uint8_t slot;
+	uint32_t flags;
+	uint64_t verbs;
+	struct rule *rules;
+	unsigned int n_rules;
+	uint64_t counters[ESMTP_PC_MAX + 1];
+	uint64_t events[ESMTP_EVENT_MAX + 1];
+};
+
+/**
+ * struct names - a list of interface names
+ * @v: the names
+ * @n: how many
+ */
+struct names {
+	const char **v;
+	size_t n;
+};
+
+/* The lines of a class, in the order in which they are listed. */
+enum class_line {
+	CLASS_HOST,
+	CLASS_SADDR,
+	CLASS_DADDR,
+	CLASS_DPORT,
+	CLASS_IIFNAME,
+	CLASS_OIFNAME,
+	CLASS_LINES,
+};
+
+/**
+ * struct class - a choice of connections
+ * @next: the one behind it
+ * @loc: where it was written
+ * @name: its name
+ * @lines: bit = enum class_line that it has; all of them must hold
+ * @keys: addresses and ports of the lines up to CLASS_DPORT
+ * @ifnames: of the lines behind it
+ */
+struct class {
+	struct class *next;
+	struct location loc;
+	const char *name;
+	unsigned int lines;
+	struct intervals keys[CLASS_DPORT + 1];
+	struct names ifnames[2];
+};
+
+enum inspect_kind {
+	INSPECT_EXEMPT,		/* class NAME exempt */
+	INSPECT_POLICY,		/* class NAME policy NAME, default policy NAME */
+	INSPECT_NONE,		/* default none */
+};
+
+/**
+ * struct inspect - one line of the inspect list
+ * @next: the one behind it
+ * @loc: where it was written
+ * @kind: what becomes of the connections
+ * @class: name of the class, or NULL for default
+ * @policy: name of the policy of INSPECT_POLICY
+ */
+struct inspect {
+	struct inspect *next;
+	struct location loc;
+	enum inspect_kind kind;
+	const char *class;
+	const char *policy;
+};
+
+/**
+ * struct config - a whole configuration
+ * @policies: in the order of the file, or of their slots
+ * @classes: in the order of the file
+ * @exempt: hosts that are never inspected
+ * @inspect: the list; NULL = no connection is chosen here
+ * @ports: inspected where a class has no dport
+ * @pickup_pass: connections whose start was not seen pass
+ * @exempt_loc: where the exempt hosts were written
+ */
+struct config {
+	struct policy *policies;
+	struct class *classes;
+	struct intervals exempt;
+	struct inspect *inspect;
+	struct intervals ports;
+	bool pickup_pass;
+	struct location exempt_loc;
+};
+
+struct policy *config_policy(const struct config *c, const char *name);
+struct class *config_class(const struct config *c, const char *name);
+unsigned int config_policies(const struct config *c);
+void config_all_ports(const struct config *c, struct intervals *all);
+void config_default_port(struct intervals *ports);
+void names_sort(struct names *names);
+const char *class_line_name(enum class_line line);
+
+#endif

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From what was written to what is meant: names are looked up, values read,
+ * defaults filled in, and what makes no sense is refused with a sentence.
+ */
+#include <string.h>
+
+#include "evaluate.h"
+#include "language.h"
+#include "names.h"
+#include "util.h"
+
+static bool name_char(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '-' || c == '.';
+}
+
+/* Letters first: nft reads such a name without quotes. */
+static bool check_name(const struct word *w, const char *what, struct erecs *errors)
+{
+	const char *s = w->text;
+
+	if (!((*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z'))) {
+		erec_add(errors, &w->loc, "the name of a %s begins with a letter", what);
+		return false;
+	}
+	if (strlen(s) > ESMTP_POLICY_NAME_MAX) {
+		erec_add(errors, &w->loc, "the name of a %s has at most %d characters", what,
+			 ESMTP_POLICY_NAME_MAX);
+		return false;
+	}
+	while (name_char(*s))
+		s++;
+	if (*s) {
+		erec_add(errors, &w->loc, "the name of a %s has only letters, digits, '_', '-' and '.'",
+			 what);
+		return false;
+	}
+	return true;
+}
+
+/**
+ * evaluate_addrs() - read a set of addresses
+ * @words: the set
+ * @set: what it means, merged
+ * @errors: what is wrong with it
+ *
+ * Return: true if nothing is wrong.
+ */
+bool evaluate_addrs(const struct words *words, struct intervals *set, struct erecs *errors)
+{
+	unsigned int before = errors->count;
+
+	for (const struct word *w = words->head; w; w = w->next) {
+		struct interval iv;
+		const char *why = interval_parse_addr(w->text, &iv);
+
+		if (why) {
+			erec_add(errors, &w->loc, "%s", why);
+			continue;
+		}
+		iv.loc = w->loc;
+		intervals_add(set, &iv);
+	}
+	intervals_merge(set);
+	return errors->count == before;
+}
+
+static void evaluate_ports(const struct words *words, struct intervals *set, struct erecs *errors)
+{
+	for (const struct word *w = words->head; w; w = w->next) {
+		struct interval iv;
+		const char *why = interval_parse_ports(w->text, &iv);
+
+		if (why) {
+			erec_add(errors, &w->loc, "%s", why);
+			continue;
+		}
+		iv.loc = w->loc;
+		intervals_add(set, &iv);
+	}
+	intervals_merge(set);
+}
+
+#define IFNAME_MAX 15
+
+static bool check_ifname(const struct word *w, struct erecs *errors)
+{
+	size_t len = strlen(w->text);
+
+	if (len < 1 || len > IFNAME_MAX || strpbrk(w->text, "/:*\" \t") || !strcmp(w->text, ".") ||
+	    !strcmp(w->text, "..")) {
+		erec_add(errors, &w->loc,
+			 "this is no name of an interface: 1 to 15 characters, no '/', ':', '*' or blank");
+		return false;
+	}
+	return true;
+}
+
+static void evaluate_ifnames(const struct words *words, struct names *names, struct erecs *errors)
+{
+	size_t n = 0;
+
+	for (const struct word *w = words->head; w; w = w->next)
+		n++;
+	names->v = mem_alloc((n + 1) * sizeof(*names->v));
+	names->n = 0;
+	for (const struct word *w = words->head; w; w = w->next) {
+		bool known = false;
+
+		for (size_t i = 0; i < names->n; i++)
+			known |= !strcmp(names->v[i], w->text);
+		if (!known && check_ifname(w, errors))
+			names->v[names->n++] = w->text;
+	}
+	names_sort(names);
+}
+
+static bool check_not_empty(const struct words *words, struct erecs *errors)
+{
+	if (!words->head)
+		erec_add(errors, &words->loc, "the set is empty");
+	return words->head;
+}
+
+static void evaluate_class_line(const struct item *item, struct class *k, struct erecs *errors)
+{
+	unsigned int bit = 1u << item->value;
+
+	if (k->lines & bit) {
+		erec_add(errors, &item->loc, "class %s has a line %s already: write { A, B }",
+			 k->name, class_line_name((enum class_line)item->value));
+		return;
+	}
+	k->lines |= bit;
+	if (!check_not_empty(&item->words, errors))
+		return;
+	switch ((enum class_line)item->value) {
+	case CLASS_HOST:
+	case CLASS_SADDR:
+	case CLASS_DADDR:
+		evaluate_addrs(&item->words, &k->keys[item->value], errors);
+		break;
+	case CLASS_DPORT:
+		evaluate_ports(&item->words, &k->keys[item->value], errors);
+		break;
+	default:
+		evaluate_ifnames(&item->words, &k->ifnames[item->value - CLASS_IIFNAME], errors);
+	}
+}
+
+/* A connection is IPv4 or IPv6: lines that have nothing in common exclude each other. */
+static bool class_possible(const struct class *k)
+{
+	bool v4 = true, v6 = true;
+
+	for (int line = CLASS_HOST; line <= CLASS_DADDR; line++) {
+		if (!k->keys[line].n)
+			continue;
+		v4 &= intervals_have(&k->keys[line], KEY_IPV4);
+		v6 &= intervals_have(&k->keys[line], KEY_IPV6);
+	}
+	return v4 || v6;
+}
+
+static void evaluate_class(const struct stmt *stmt, struct config *c, struct erecs *errors)
+{
+	struct class *k = mem_alloc(sizeof(*k)), **tail = &c->classes;
+	unsigned int before = errors->count;
+
+	check_name(stmt->name, "class", errors);
+	if (config_class(c, stmt->name->text)) {
+		erec_add(errors, &stmt->name->loc, "class %s exists already", stmt->name->text);
+		return;
+	}
+	k->loc = stmt->name->loc;
+	k->name = stmt->name->text;
+	for (const struct item *i = stmt->items.head; i; i = i->next)
+		evaluate_class_line(i, k, errors);
+	if (!stmt->items.head)
+		erec_add(errors, &k->loc, "class %s has no line that says what belongs to it", k->name);
+	else if (errors->count == before && !class_possible(k))
+		erec_add(errors, &k->loc,
+			 "nothing can belong to class %s: one line has only IPv4, another only IPv6 addresses",
+			 k->name);
+	while (*tail)
+		tail = &(*tail)->next;
+	*tail = k;
+}
+
+static void inspect_policy(const struct item *item, struct inspect *l, const struct config *c,
+			   struct erecs *errors)
+{
+	if (!config_policy(c, item->arg->text))
+		erec_add(errors, &item->arg->loc, "there is no policy %s", item->arg->text);
+	l->policy = item->arg->text;
+}
+
+static void inspect_line(const struct item *item, struct config *c, struct inspect ***tail,
+			 struct erecs *errors)
+{
+	struct inspect *l = mem_alloc(sizeof(*l));
+
+	l->loc = item->loc;
+	l->kind = (enum inspect_kind)item->value;
+	for (const struct inspect *o = c->inspect; o; o = o->next) {
+		if (!o->class)
+			erec_add(errors, &item->loc,
+				 "nothing reaches this line: default stands before it");
+		else if (item->word && !strcmp(o->class, item->word->text))
+			erec_add(errors, &item->loc,
+				 "nothing reaches this line: class %s has one before it", o->class);
+	}
+	if (item->word) {
+		if (!config_class(c, item->word->text))
+			erec_add(errors, &item->word->loc, "there is no class %s", item->word->text);
+		l->class = item->word->text;
+	}
+	if (l->kind == INSPECT_POLICY)
+		inspect_policy(item, l, c, errors);
+	**tail = l;
+	*tail = &l->next;
+}
+
+static void inspect_ports(const struct item *item, struct config *c, bool *seen,
+			  struct erecs *errors)
+{
+	if (*seen) {
+		erec_add(errors, &item->loc, "ports are given already: write ports { A, B }");
+		return;
+	}
+	*seen = true;
+	c->ports.n = 0;
+	if (check_not_empty(&item->words, errors))
+		evaluate_ports(&item->words, &c->ports, errors);
+}
+
+/* A list without a default line inspects nothing else: it is said, so that a listing says it. */
+static void inspect_finish(struct config *c, struct inspect **tail, const struct stmt *stmt,
+			   struct erecs *errors)
+{
+	struct inspect *l;
+
+	if (!c->inspect) {
+		erec_add(errors, &stmt->loc,
+			 "inspect has no line: 'default policy NAME' inspects all, 'class NAME policy NAME' some");
+		return;
+	}
+	for (l = c->inspect; l; l = l->next)
+		if (!l->class)
+			return;
+	l = mem_alloc(sizeof(*l));
+	l->loc = stmt->loc;
+	l->kind = INSPECT_NONE;
+	*tail = l;
+}
+
+static void evaluate_inspect(const struct stmt *stmt, struct config *c, struct erecs *errors)
+{
+	struct inspect **tail = &c->inspect;
+	bool ports = false, pickup = false;
+
+	if (c->inspect) {
+		erec_add(errors, &stmt->loc, "there is an inspect list already: one list, first match wins");
+		return;
+	}
+	for (const struct item *i = stmt->items.head; i; i = i->next) {
+		if (i->kind == ITEM_PORTS) {
+			inspect_ports(i, c, &ports, errors);
+		} else if (i->kind == ITEM_PICKUP) {
+			if (pickup)
+				erec_add(errors, &i->loc, "pickup is given already");
+			pickup = true;
+			c->pickup_pass = i->value;
+		} else {
+			inspect_line(i, c, &tail, errors);
+		}
+	}
+	inspect_finish(c, tail, stmt, errors);
+}
+
+static void evaluate_exempt(const struct stmt *stmt, struct config *c, struct erecs *errors)
+{
+	if (check_not_empty(&stmt->words, errors))
+		evaluate_addrs(&stmt->words, &c->exempt, errors);
+	c->exempt_loc = stmt->loc;
+}
+
+/* First what others refer to, then those others: the order of a file is free. */
+static void evaluate_kind(const struct ast *ast, enum stmt_kind kind, struct config *c,
+			  struct erecs *errors)
+{
+	for (const struct stmt *s = ast->head; s; s = s->next) {
+		if (s->kind != kind)
+			continue;
+		switch (kind) {
+		case STMT_FLUSH:
+			if (s != ast->head)
+				erec_add(errors, &s->loc, "flush ruleset stands first or not at all");
+			break;
+		case STMT_POLICY:
+			check_name(s->name, "policy", errors);
+			evaluate_policy(s, c, errors);
+			break;
+		case STMT_CLASS:
+			evaluate_class(s, c, errors);
+			break;
+		case STMT_EXEMPT:
+			evaluate_exempt(s, c, errors);
+			break;
+		case STMT_INSPECT:
+			evaluate_inspect(s, c, errors);
+			break;
+		}
+	}
+}
+
+/**
+ * language_evaluate() - find out what a file means
+ * @ast: what was written
+ * @c: what it means
+ * @errors: what makes no sense
+ *
+ * Return: true if all makes sense.
+ */
+bool language_evaluate(const struct ast *ast, struct config *c, struct erecs *errors)
+{
+	unsigned int before = errors->count;
+
+	memset(c, 0, sizeof(*c));
+	config_default_port(&c->ports);
+	if (!ast->head)
+		erec_add(errors, &ast->end,
+			 "there is no statement; 'flush ruleset' alone empties the configuration");
+	evaluate_kind(ast, STMT_FLUSH, c, errors);
+	evaluate_kind(ast, STMT_POLICY, c, errors);
+	evaluate_kind(ast, STMT_CLASS, c, errors);
+	evaluate_kind(ast, STMT_EXEMPT, c, errors);
+	evaluate_kind(ast, STMT_INSPECT, c, errors);
+	return errors->count == before;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef ESMTPCTL_EVALUATE_H
+#define ESMTPCTL_EVALUATE_H
+
+#include "ast.h"
+#include "config.h"
+
+void evaluate_policy(const struct stmt *stmt, struct config *c, struct erecs *errors);
+
+#endif

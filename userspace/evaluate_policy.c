@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a policy means.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "evaluate.h"
+#include "names.h"
+#include "util.h"
+
+/**
+ * struct seen - which lines a policy has had
+ * @lines: bit = enum item_kind
+ * @verbs: the line with verbs, or NULL
+ * @tls: the line with tls, or NULL
+ */
+struct seen {
+	unsigned int lines;
+	const struct item *verbs;
+	const struct item *tls;
+};
+
+static bool read_number(const struct word *w, unsigned long long min, unsigned long long max,
+			const char *what, struct erecs *errors, uint32_t *out)
+{
+	char *end;
+	unsigned long long v = strtoull(w->text, &end, 10);
+
+	if (strlen(w->text) > 18 || *end || v < min || v > max) {
+		erec_add(errors, &w->loc, "%s is a number from %llu to %llu", what, min, max);
+		return false;
+	}
+	*out = (uint32_t)v;
+	return true;
+}
+
+static void policy_description(const struct item *item, struct policy *p, struct erecs *errors)
+{
+	const char *s = item->word->text;
+
+	if (strlen(s) > ESMTP_DESCRIPTION_MAX) {
+		erec_add(errors, &item->word->loc, "a description has at most %d bytes",
+			 ESMTP_DESCRIPTION_MAX);
+		return;
+	}
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f) {
+			erec_add(errors, &item->word->loc, "a description has no control characters");
+			return;
+		}
+	p->description = *item->word->text ? item->word->text : NULL;
+}
+
+static void policy_slot(const struct item *item, const struct config *c, struct policy *p,
+			struct erecs *errors)
+{
+	uint32_t slot;
+
+	if (!read_number(item->word, 0, ESMTP_SLOTS - 1, "a slot", errors, &slot))
+		return;
+	for (const struct policy *o = c->policies; o; o = o->next)
+		if (o->slot == slot)
+			erec_add(errors, &item->loc, "slot %u belongs to policy %s", slot, o->name);
+	p->slot = (uint8_t)slot;
+}
+
+static void policy_flag(struct policy *p, uint32_t flag, int on)
+{
+	if (on)
+		p->flags |= flag;
+	else
+		p->flags &= ~flag;
+}
+
+static void policy_verbs(const struct item *item, struct policy *p, struct erecs *errors)
+{
+	const struct word *first = item->words.head;
+
+	if (!first) {
+		erec_add(errors, &item->words.loc, "the set is empty: no command would pass");
+		return;
+	}
+	if (!first->next && !strcasecmp(first->text, "asa")) {
+		p->verbs = ESMTP_VERBS_ASA;
+		return;
+	}
+	if (!first->next && !strcasecmp(first->text, "any")) {
+		p->verbs = ESMTP_VERBS_ALL;
+		return;
+	}
+	p->verbs = 0;
+	for (const struct word *w = first; w; w = w->next) {
+		int verb = verb_find(w->text);
+
+		if (verb < 0)
+			erec_add(errors, &w->loc,
+				 "unknown verb '%s', expected asa, any, or a set of auth, data, ehlo, etrn, helo, help, mail, noop, quit, rcpt, rset, saml, send, soml, vrfy, starttls, bdat and other",
+				 w->text);
+		else if (p->verbs & 1ull << verb)
+			erec_add(errors, &w->loc, "verb %s stands twice in the set", verb_name((unsigned int)verb));
+		else
+			p->verbs |= 1ull << verb;
+	}
+}
+
+static void rule_keywords(const struct item *item, struct rule *r, struct erecs *errors)
+{
+	if (!item->words.head)
+		erec_add(errors, &item->words.loc, "the set is empty");
+	for (const struct word *w = item->words.head; w; w = w->next) {
+		int kw = keyword_find(w->text);
+
+		if (kw < 0)
+			erec_add(errors, &w->loc,
+				 "unknown keyword '%s', expected others, 8bitmime, auth, binarymime, checkpoint, dsn, enhancedstatuscodes, etrn, pipelining, size or vrfy",
+				 w->text);
+		else if (r->keywords & 1u << kw)
+			erec_add(errors, &w->loc, "keyword %s stands twice in the set",
+				 keyword_name((unsigned int)kw));
+		else
+			r->keywords |= 1u << kw;
+	}
+}
+
+static bool same_rule(const struct rule *a, const struct rule *b)
+{
+	return a->match == b->match && a->limit == b->limit && a->keywords == b->keywords;
+}
+
+static void policy_match(const struct item *item, struct policy *p, unsigned int room,
+			 struct erecs *errors)
+{
+	unsigned int before = errors->count;
+	struct rule *r = &p->rules[p->n_rules];
+
+	*r = (struct rule){ .loc = item->loc, .match = (uint8_t)item->value,
+			    .action = (uint8_t)item->action, .log = item->log };
+	if (r->match == ESMTP_MATCH_EHLO_KEYWORD)
+		rule_keywords(item, r, errors);
+	else
+		read_number(item->word, 1, UINT32_MAX, "a limit", errors, &r->limit);
+	if (r->action == ESMTP_ACTION_MASK && r->match != ESMTP_MATCH_EHLO_KEYWORD)
+		erec_add(errors, &item->loc,
+			 "mask is for ehlo-reply-parameter; expected drop, reset or log");
+	for (unsigned int i = 0; i < p->n_rules && errors->count == before; i++)
+		if (same_rule(&p->rules[i], r))
+			erec_add(errors, &item->loc, "line %u has the same match",
+				 p->rules[i].loc.first_line);
+	if (p->n_rules < room)
+		p->n_rules++;
+}
+
+static void policy_line(const struct item *item, const struct config *c, struct policy *p,
+			struct seen *seen, struct erecs *errors)
+{
+	if (item->kind != ITEM_MATCH && seen->lines & 1u << item->kind)
+		erec_add(errors, &item->loc, "policy %s has such a line already", p->name);
+	seen->lines |= 1u << item->kind;
+	switch (item->kind) {
+	case ITEM_DESCRIPTION:
+		policy_description(item, p, errors);
+		break;
+	case ITEM_SLOT:
+		policy_slot(item, c, p, errors);
+		break;
+	case ITEM_BANNER:
+		policy_flag(p, ESMTP_POLICY_F_MASK_BANNER, item->value);
+		break;
+	case ITEM_TLS:
+		policy_flag(p, ESMTP_POLICY_F_TLS_ALLOW, item->value);
+		seen->tls = item;
+		break;
+	case ITEM_MODE:
+		policy_flag(p, ESMTP_POLICY_F_MONITOR, item->value);
+		break;
+	case ITEM_BRACKETS:
+		policy_flag(p, ESMTP_POLICY_F_BLANK_BRACKETS, item->value);
+		break;
+	case ITEM_VERBS:
+		policy_verbs(item, p, errors);
+		seen->verbs = item;
+		break;
+	case ITEM_MATCH:
+		policy_match(item, p, ESMTP_RULES_MAX, errors);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A set of verbs that names STARTTLS and tls deny cannot both be meant; nor can tls allow and a set without it. */
+static void check_tls(const struct policy *p, const struct seen *seen, struct erecs *errors)
+{
+	bool allow = p->flags & ESMTP_POLICY_F_TLS_ALLOW;
+	const struct word *first = seen->verbs ? seen->verbs->words.head : NULL;
+	bool listed = p->verbs & 1ull << ESMTP_VERB_STARTTLS;
+
+	if (!first || !strcasecmp(first->text, "asa") || !strcasecmp(first->text, "any"))
+		return;
+	if (listed && !allow)
+		erec_add(errors, &seen->verbs->loc,
+			 "starttls would be refused all the same: it needs 'tls allow'");
+	if (!listed && allow)
+		erec_add(errors, &seen->tls->loc,
+			 "'tls allow' needs starttls in the set of verbs");
+}
+
+/* One truth in the kernel: the verb passes if and only if TLS is allowed. */
+static void unify_tls(struct policy *p)
+{
+	p->verbs &= ~(1ull << ESMTP_VERB_STARTTLS);
+	if (p->flags & ESMTP_POLICY_F_TLS_ALLOW)
+		p->verbs |= 1ull << ESMTP_VERB_STARTTLS;
+}
+
+static void policy_link(const struct policy *p, struct config *c, struct erecs *errors)
+{
+	struct policy **tail = &c->policies;
+
+	if (config_policies(c) == ESMTP_SLOTS)
+		erec_add(errors, &p->loc, "there are %d slots: no room for another policy", ESMTP_SLOTS);
+	while (*tail)
+		tail = &(*tail)->next;
+	*tail = (struct policy *)p;
+}
+
+/**
+ * evaluate_policy() - add a policy to a configuration
+ * @stmt: what was written
+ * @c: the configuration
+ * @errors: what makes no sense
+ */
+void evaluate_policy(const struct stmt *stmt, struct config *c, struct erecs *errors)
+{
+	struct policy *p = mem_alloc(sizeof(*p));
+	unsigned int matches = 0;
+	struct seen seen = { 0 };
+
+	if (config_policy(c, stmt->name->text)) {
+		erec_add(errors, &stmt->name->loc, "policy %s exists already", stmt->name->text);
+		return;
+	}
+	p->loc = stmt->name->loc;
+	p->name = stmt->name->text;
+	p->slot = SLOT_ANY;
+	p->flags = ESMTP_POLICY_F_MASK_BANNER;
+	p->verbs = ESMTP_VERBS_ASA;
+	for (const struct item *i = stmt->items.head; i; i = i->next)
+		matches += i->kind == ITEM_MATCH;
+	if (matches > ESMTP_RULES_MAX)
+		erec_add(errors, &p->loc, "a policy has at most %d match lines", ESMTP_RULES_MAX);
+	p->rules = mem_alloc(((size_t)matches + 1) * sizeof(*p->rules));
+	for (const struct item *i = stmt->items.head; i && matches <= ESMTP_RULES_MAX; i = i->next)
+		policy_line(i, c, p, &seen, errors);
+	check_tls(p, &seen, errors);
+	unify_tls(p);
+	policy_link(p, c, errors);
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The words for the numbers of the netlink language, in one place: the rule
+ * language, the listings, JSON and the log take them from here.
+ */
+#include <strings.h>
+
+#include "config.h"
+#include "names.h"
+#include "util.h"
+
+#ifndef ESMTPCTL_VERSION
+#define ESMTPCTL_VERSION "0.1"
+#endif
+
+const char version[] = ESMTPCTL_VERSION;
+
+static const struct {
+	const char *name;
+	const char *asa;
+	const char *key;
+} matches[ESMTP_MATCH_MAX + 1] = {
+	[ESMTP_MATCH_CMD_LINE_LENGTH] = {
+		"cmd line length", "cmd line length", "cmd-line-length" },
+	[ESMTP_MATCH_CMD_RCPT_COUNT] = {
+		"cmd rcpt count", "cmd RCPT count", "cmd-rcpt-count" },
+	[ESMTP_MATCH_BODY_LINE_LENGTH] = {
+		"body line length", "body line length", "body-line-length" },
+	[ESMTP_MATCH_HEADER_LINE_LENGTH] = {
+		"header line length", "header line length", "header-line-length" },
+	[ESMTP_MATCH_SENDER_LENGTH] = {
+		"sender-address length", "sender-address length", "sender-address-length" },
+	[ESMTP_MATCH_MIME_FILENAME_LENGTH] = {
+		"mime filename length", "MIME filename length", "mime-filename-length" },
+	[ESMTP_MATCH_EHLO_KEYWORD] = {
+		"ehlo-reply-parameter", "ehlo-reply-parameter", "ehlo-reply-parameter" },
+};
+
+static const struct {
+	const char *name;
+	const char *asa;
+	const char *key;
+} actions[ESMTP_ACTION_MAX + 1] = {
+	[ESMTP_ACTION_COUNT] = { "", "", "none" },
+	[ESMTP_ACTION_MASK] = { "mask", "mask", "mask" },
+	[ESMTP_ACTION_DROP] = { "drop", "drop-connection", "drop" },
+	[ESMTP_ACTION_RESET] = { "reset", "reset", "reset" },
+};
+
+static const char *const keywords[__ESMTP_KW_MAX] = {
+	[ESMTP_KW_OTHERS] = "others",
+	[ESMTP_KW_8BITMIME] = "8bitmime",
+	[ESMTP_KW_AUTH] = "auth",
+	[ESMTP_KW_BINARYMIME] = "binarymime",
+	[ESMTP_KW_CHECKPOINT] = "checkpoint",
+	[ESMTP_KW_DSN] = "dsn",
+	[ESMTP_KW_ENHANCEDSTATUSCODES] = "enhancedstatuscodes",
+	[ESMTP_KW_ETRN] = "etrn",
+	[ESMTP_KW_PIPELINING] = "pipelining",
+	[ESMTP_KW_SIZE] = "size",
+	[ESMTP_KW_VRFY] = "vrfy",
+};
+
+static const char *const verbs[__ESMTP_VERB_MAX] = {
+	[ESMTP_VERB_OTHER] = "other",
+	[ESMTP_VERB_AUTH] = "auth",
+	[ESMTP_VERB_DATA] = "data",
+	[ESMTP_VERB_EHLO] = "ehlo",
+	[ESMTP_VERB_ETRN] = "etrn",
+	[ESMTP_VERB_HELO] = "helo",
+	[ESMTP_VERB_HELP] = "help",
+	[ESMTP_VERB_MAIL] = "mail",
+	[ESMTP_VERB_NOOP] = "noop",
+	[ESMTP_VERB_QUIT] = "quit",
+	[ESMTP_VERB_RCPT] = "rcpt",
+	[ESMTP_VERB_RSET] = "rset",
+	[ESMTP_VERB_SAML] = "saml",
+	[ESMTP_VERB_SEND] = "send",
+	[ESMTP_VERB_SOML] = "soml",
+	[ESMTP_VERB_VRFY] = "vrfy",
+	[ESMTP_VERB_STARTTLS] = "starttls",
+	[ESMTP_VERB_BDAT] = "bdat",
+};
+
+static const struct counter_name policy_counters[ESMTP_PC_MAX + 1] = {
+	[ESMTP_PC_PACKETS] = { "packets", "packet" },
+	[ESMTP_PC_BYTES] = { "bytes", "bytes inspected" },
+	[ESMTP_PC_CONNECTIONS] = { "connections", "connections inspected" },
+	[ESMTP_PC_CLOSED] = { "closed", "connections closed" },
+	[ESMTP_PC_DROP] = { "drop", "drop" },
+	[ESMTP_PC_RESET_DROP] = { "reset-drop", "reset-drop" },
+};
+
+static const struct counter_name ns_counters[ESMTP_NC_MAX + 1] = {
+	[ESMTP_NC_NO_POLICY] = { "no-policy", "dropped, slot without a policy" },
+	[ESMTP_NC_NO_STATE] = { "no-state", "dropped, start of the connection not seen" },
+	[ESMTP_NC_NO_HELPER] = { "no-helper", "dropped, chosen for inspection but without helper" },
+	[ESMTP_NC_NO_MEMORY] = { "no-memory", "dropped, no memory or a bound reached" },
+	[ESMTP_NC_EARLY] = { "early", "dropped, segment ahead of the stream" },
+	[ESMTP_NC_STALE] = { "stale", "dropped, outside of what the peer accepts" },
+	[ESMTP_NC_REPEAT] = { "repeat", "repeated segments" },
+	[ESMTP_NC_REWRITTEN] = { "rewritten", "repeats made equal to what was passed" },
+	[ESMTP_NC_HELD] = { "held", "packets cut to wait for an answer" },
+	[ESMTP_NC_SYN_DATA] = { "syn-data", "data on a SYN cut off" },
+	[ESMTP_NC_TOMBSTONE] = { "tombstone", "dropped, connection was closed before" },
+	[ESMTP_NC_RST_SENT] = { "rst-sent", "resets sent" },
+	[ESMTP_NC_RST_FAILED] = { "rst-failed", "resets that could not be sent" },
+	[ESMTP_NC_CONFLICT] = { "conflict", "closed, content repeated with other bytes" },
+	[ESMTP_NC_URGENT] = { "urgent", "urgent pointers cleared" },
+	[ESMTP_NC_EVENTS_LOST] = { "events-lost", "events lost" },
+};
+
+/* Behind ASA's 108001-108007 there are numbers of our own from 108101. */
+static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
+	[ESMTP_EVENT_RULE] = { "rule", "rules fired", "", 108004, 4 },
+	[ESMTP_EVENT_BANNER_MASKED] = {
+		"banner-masked", "greetings masked", "greeting masked", 108004, 6 },
+	[ESMTP_EVENT_CMD_MASKED] = {
+		"command-masked", "commands masked", "command not allowed", 108004, 4 },
+	[ESMTP_EVENT_PIPE] = {
+		"pipe", "connections closed for | in an address", "", 108003, 2 },
+	[ESMTP_EVENT_BRACKET_BLANKED] = {
+		"bracket-blanked", "stray brackets blanked", "", 108002, 2 },
+	[ESMTP_EVENT_TLS_STARTED] = { "tls-started", "TLS sessions started", "", 108007, 6 },
+	[ESMTP_EVENT_BYPASS] = {
+		"bypass", "replies that would end inspection",
+		"reply that the command cannot have earned", 108101, 2 },
+	[ESMTP_EVENT_VERB_LENGTH] = {
+		"verb-length", "verbs that have not four letters",
+		"unknown verb that has not four letters", 108102, 4 },
+	[ESMTP_EVENT_BARE_LF] = {
+		"bare-lf", "lines ended by LF alone", "line ended by LF alone", 108103, 4 },
+	[ESMTP_EVENT_BARE_CR] = {
+		"bare-cr", "CR without LF in commands", "CR without LF in a command", 108104, 4 },
+	[ESMTP_EVENT_EARLY_TALK] = {
+		"early-talk", "clients that spoke before the greeting",
+		"client spoke before the greeting", 108105, 4 },
+	[ESMTP_EVENT_UNEXPECTED_REPLY] = {
+		"unexpected-reply", "replies that no command is owed",
+		"reply that no command is owed", 108106, 4 },
+	[ESMTP_EVENT_REPLY_SYNTAX] = {
+		"reply-syntax", "replies that are not SMTP", "line that is no SMTP reply", 108107, 4 },
+	[ESMTP_EVENT_EARLY_CONTENT] = {
+		"early-content", "content sent before the answer to DATA",
+		"content sent before the answer to DATA", 108108, 5 },
+};
+
+/**
+ * match_name() - a match in the rule language
+ * @match: enum esmtp_match
+ *
+ * Return: its words.
+ */
+const char *match_name(uint8_t match)
+{
+	return match <= ESMTP_MATCH_MAX && matches[match].name ? matches[match].name : "unknown";
+}
+
+/**
+ * match_asa_name() - a match as ASA writes it
+ * @match: enum esmtp_match
+ *
+ * Return: its words.
+ */
+const char *match_asa_name(uint8_t match)
+{
+	return match <= ESMTP_MATCH_MAX && matches[match].asa ? matches[match].asa : "unknown";
+}
+
+/**
+ * match_key() - a match in JSON
+ * @match: enum esmtp_match
+ *
+ * Return: its name.
+ */
+const char *match_key(uint8_t match)
+{
+	return match <= ESMTP_MATCH_MAX && matches[match].key ? matches[match].key : "unknown";
+}
+
+/**
+ * action_name() - an action in the rule language
+ * @action: enum esmtp_action
+ *
+ * Return: its word, empty where only a log may follow.
+ */
+const char *action_name(uint8_t action)
+{
+	return action <= ESMTP_ACTION_MAX ? actions[action].name : "unknown";
+}
+
+/**
+ * action_asa_name() - an action as ASA writes it
+ * @action: enum esmtp_action
+ *
+ * Return: its word, empty where only a log may follow.
+ */
+const char *action_asa_name(uint8_t action)
+{
+	return action <= ESMTP_ACTION_MAX ? actions[action].asa : "unknown";
+}
+
+/**
+ * action_key() - an action in JSON
+ * @action: enum esmtp_action
+ *
+ * Return: its name.
+ */
+const char *action_key(uint8_t action)
+{
+	return action <= ESMTP_ACTION_MAX ? actions[action].key : "unknown";
+}
+
+/**
+ * keyword_name() - a keyword of the EHLO reply
+ * @keyword: enum esmtp_keyword
+ *
+ * Return: its word.
+ */
+const char *keyword_name(unsigned int keyword)
+{
+	return keyword < __ESMTP_KW_MAX ? keywords[keyword] : "unknown";
+}
+
+static int find(const char *const *list, unsigned int n, const char *word)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (!strcasecmp(list[i], word))
+			return (int)i;
+	return -1;
+}
+
+/**
+ * keyword_find() - look a keyword of the EHLO reply up
+ * @word: its word, or one that ASA has for it
+ *
+ * Return: enum esmtp_keyword, or -1.
+ */
+int keyword_find(const char *word)
+{
+	if (!strcasecmp(word, "ecode"))
+		return ESMTP_KW_ENHANCEDSTATUSCODES;
+	if (!strcasecmp(word, "binaryname"))
+		return ESMTP_KW_BINARYMIME;
+	return find(keywords, ARRAY_SIZE(keywords), word);
+}
+
+/**
+ * verb_name() - a command verb
+ * @verb: enum esmtp_verb
+ *
+ * Return: its word.
+ */
+const char *verb_name(unsigned int verb)
+{
+	return verb < __ESMTP_VERB_MAX ? verbs[verb] : "unknown";
+}
+
+/**
+ * verb_find() - look a command verb up
+ * @word: its word
+ *
+ * Return: enum esmtp_verb, or -1.
+ */
+int verb_find(const char *word)
+{
+	return find(verbs, ARRAY_SIZE(verbs), word);
+}
+
+/**
+ * policy_counter_name() - names of a policy's counter
+ * @counter: enum esmtp_policy_counter
+ *
+ * Return: the names, or NULL for a counter that this tool does not know.
+ */
+const struct counter_name *policy_counter_name(unsigned int counter)
+{
+	return counter <= ESMTP_PC_MAX && policy_counters[counter].key ? &policy_counters[counter]
+									: NULL;
+}
+
+/**
+ * ns_counter_name() - names of a namespace's counter
+ * @counter: enum esmtp_ns_counter
+ *
+ * Return: the names, or NULL for a counter that this tool does not know.
+ */
+const struct counter_name *ns_counter_name(unsigned int counter)
+{
+	return counter <= ESMTP_NC_MAX && ns_counters[counter].key ? &ns_counters[counter] : NULL;
+}
+
+/**
+ * event_name() - names of a type of event
+ * @type: enum esmtp_event_type
+ *
+ * Return: the names, or NULL for a type that this tool does not know.
+ */
+const struct event_name *event_name(unsigned int type)
+{
+	return type <= ESMTP_EVENT_MAX && events[type].key ? &events[type] : NULL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef ESMTPCTL_NAMES_H
+#define ESMTPCTL_NAMES_H
+
+#include <stdint.h>
+
+/**
+ * struct counter_name - how a counter is called
+ * @key: in JSON
+ * @text: in a listing
+ */
+struct counter_name {
+	const char *key;
+	const char *text;
+};
+
+/**
+ * struct event_name - how an event is called and logged
+ * @key: in JSON
+ * @text: in a listing of counters, in the plural
+ * @sentence: in the log, what was seen
+ * @number: of the message: ASA's, or one of ours behind them
+ * @severity: of the message: 0 (worst) to 7
+ */
+struct event_name {
+	const char *key;
+	const char *text;
+	const char *sentence;
+	unsigned int number;
+	unsigned int severity;
+};
+
+extern const char version[];
+
+const char *match_name(uint8_t match);
+const char *match_asa_name(uint8_t match);
+const char *match_key(uint8_t match);
+const char *action_name(uint8_t action);
+const char *action_asa_name(uint8_t action);
+const char *action_key(uint8_t action);
+const char *keyword_name(unsigned int keyword);
+int keyword_find(const char *word);
+const char *verb_name(unsigned int verb);
+int verb_find(const char *word);
+const struct counter_name *policy_counter_name(unsigned int counter);
+const struct counter_name *ns_counter_name(unsigned int counter);
+const struct event_name *event_name(unsigned int type);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What scanner and grammar share. */
+#ifndef ESMTPCTL_PARSE_H
+#define ESMTPCTL_PARSE_H
+
+#include "ast.h"
+
+/**
+ * struct parse - one run of the parser
+ * @in: the text
+ * @ast: what comes out
+ * @errors: what was wrong
+ * @scanner: flex's state
+ * @line: where the scanner stands
+ * @column: where the scanner stands
+ * @depth: of braces within a set of values
+ * @finished: the separator before the end of the file was given
+ * @token: text of the last token, for messages
+ */
+struct parse {
+	const struct input *in;
+	struct ast *ast;
+	struct erecs *errors;
+	void *scanner;
+	unsigned int line;
+	unsigned int column;
+	unsigned int depth;
+	bool finished;
+	const char *token;
+};
+
+#endif

@@ -1,0 +1,430 @@
+%{
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The grammar. It only builds the tree of what was written; what makes sense is
+ * evaluate.c's business.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "language.h"
+#include "parse.h"
+#include "util.h"
+%}
+
+%code requires {
+#include "parse.h"
+}
+
+%define api.pure full
+%define api.location.type {struct location}
+%define parse.error custom
+%define parse.lac full
+%locations
+%initial-action { @$ = (struct location){ p->in, 1, 1, 1, 1 }; }
+%param { void *scanner }
+%parse-param { struct parse *p }
+
+%union {
+	struct word *word;
+	struct words words;
+	struct item *item;
+	struct items items;
+	struct stmt *stmt;
+	int value;
+}
+
+%code provides {
+int yylex(YYSTYPE *lval, YYLTYPE *lloc, void *scanner);
+int yylex_init_extra(struct parse *p, void **scanner);
+int yylex_destroy(void *scanner);
+struct yy_buffer_state *yy_scan_bytes(const char *bytes, int len, void *scanner);
+}
+
+%code {
+#define YYLLOC_DEFAULT(cur, rhs, n)					\
+	do {								\
+		if (n) {						\
+			(cur) = YYRHSLOC(rhs, 1);			\
+			(cur).last_line = YYRHSLOC(rhs, n).last_line;	\
+			(cur).last_column = YYRHSLOC(rhs, n).last_column; \
+		} else {						\
+			(cur) = YYRHSLOC(rhs, 0);			\
+		}							\
+	} while (0)
+
+static void yyerror(const struct location *loc, void *scanner, struct parse *p, const char *msg);
+static struct item *item_new(const struct location *loc, enum item_kind kind, int value);
+static void items_add(struct items *list, struct item *item);
+static void words_add(struct words *set, struct word *word);
+static struct words words_one(struct word *word);
+static struct item *match_new(const struct location *loc, int match, struct word *limit,
+			      struct item *action);
+static struct item *action_new(const struct location *loc, int action, bool log);
+static struct item *inspect_new(const struct location *loc, enum inspect_kind kind,
+				struct word *class, struct word *policy);
+static struct stmt *stmt_new(const struct location *loc, enum stmt_kind kind, struct word *name);
+static struct stmt *block_new(const struct location *loc, enum stmt_kind kind, struct word *name,
+			      struct items items);
+static void stmt_add(struct parse *p, struct stmt *stmt);
+}
+
+%token END 0		"end of file"
+%token SEP		"end of line"
+%token ODD UNCLOSED
+%token <word> NUMBER	"a number"
+%token <word> STRING	"a string in quotes"
+%token <word> NAME	"a name"
+%token <word> VALUE	"a value"
+%token <word> WORD	"a word"
+
+%token FLUSH "flush" RULESET "ruleset" POLICY "policy" EXEMPT "exempt" CLASS "class"
+%token INSPECT "inspect" DEFAULT "default" NONE "none" PICKUP "pickup" PASS "pass" PORTS "ports"
+%token DESCRIPTION "description" SLOT "slot" BANNER "banner" KEEP "keep" TLS "tls"
+%token ALLOW "allow" DENY "deny" MODE "mode" ENFORCE "enforce" MONITOR "monitor"
+%token VERBS "verbs" BRACKETS "stray-brackets" BLANK "blank"
+%token MATCH "match" CMD "cmd" LINE "line" LENGTH "length" RCPT "rcpt" COUNT "count"
+%token BODY "body" HEADER "header" SENDER "sender-address" MIME "mime" FILENAME "filename"
+%token EHLO "ehlo-reply-parameter" GT ">"
+%token LOG "log" DROP "drop" RESET "reset" MASK "mask"
+%token HOST "host" SADDR "saddr" DADDR "daddr" DPORT "dport" IIFNAME "iifname" OIFNAME "oifname"
+
+%type <stmt> stmt
+%type <items> policy_lines policy_body class_lines class_body inspect_lines inspect_body
+%type <item> policy_line match action class_line inspect_line
+%type <words> values list
+%type <word> value
+%type <value> line_match class_key verdict
+
+%%
+
+file		: %empty
+		| file SEP
+		| file stmt			{ stmt_add(p, $2); }
+		| file error SEP		{ yyerrok; }
+		;
+
+stmt		: FLUSH RULESET SEP		{ $$ = stmt_new(&@$, STMT_FLUSH, NULL); }
+		| EXEMPT values SEP
+		{
+			@$ = @1;
+			$$ = stmt_new(&@$, STMT_EXEMPT, NULL);
+			$$->words = $2;
+		}
+		| POLICY NAME '{' policy_body '}'
+		{
+			@$.last_line = @2.last_line;
+			@$.last_column = @2.last_column;
+			$$ = block_new(&@$, STMT_POLICY, $2, $4);
+		}
+		| CLASS NAME '{' class_body '}'
+		{
+			@$.last_line = @2.last_line;
+			@$.last_column = @2.last_column;
+			$$ = block_new(&@$, STMT_CLASS, $2, $4);
+		}
+		| INSPECT '{' inspect_body '}'
+		{
+			@$ = @1;
+			$$ = block_new(&@$, STMT_INSPECT, NULL, $3);
+		}
+		;
+
+policy_body	: policy_lines
+		| policy_lines policy_line	{ $$ = $1; items_add(&$$, $2); }
+		| policy_lines error		{ $$ = $1; }
+		;
+
+policy_lines	: %empty			{ $$ = (struct items){ 0 }; }
+		| policy_lines SEP
+		| policy_lines policy_line SEP	{ $$ = $1; items_add(&$$, $2); }
+		| policy_lines error SEP	{ $$ = $1; yyerrok; }
+		;
+
+policy_line	: DESCRIPTION STRING
+		{
+			$$ = item_new(&@$, ITEM_DESCRIPTION, 0);
+			$$->word = $2;
+		}
+		| SLOT NUMBER
+		{
+			$$ = item_new(&@$, ITEM_SLOT, 0);
+			$$->word = $2;
+		}
+		| BANNER MASK			{ $$ = item_new(&@$, ITEM_BANNER, 1); }
+		| BANNER KEEP			{ $$ = item_new(&@$, ITEM_BANNER, 0); }
+		| TLS ALLOW			{ $$ = item_new(&@$, ITEM_TLS, 1); }
+		| TLS DENY			{ $$ = item_new(&@$, ITEM_TLS, 0); }
+		| MODE MONITOR			{ $$ = item_new(&@$, ITEM_MODE, 1); }
+		| MODE ENFORCE			{ $$ = item_new(&@$, ITEM_MODE, 0); }
+		| BRACKETS BLANK		{ $$ = item_new(&@$, ITEM_BRACKETS, 1); }
+		| BRACKETS KEEP			{ $$ = item_new(&@$, ITEM_BRACKETS, 0); }
+		| VERBS values
+		{
+			$$ = item_new(&@$, ITEM_VERBS, 0);
+			$$->words = $2;
+		}
+		| match
+		;
+
+match		: MATCH line_match GT NUMBER action
+		{
+			$$ = match_new(&@$, $2, $4, $5);
+		}
+		| MATCH EHLO values action
+		{
+			$$ = match_new(&@$, ESMTP_MATCH_EHLO_KEYWORD, NULL, $4);
+			$$->words = $3;
+		}
+		;
+
+line_match	: CMD LINE LENGTH		{ $$ = ESMTP_MATCH_CMD_LINE_LENGTH; }
+		| CMD RCPT COUNT		{ $$ = ESMTP_MATCH_CMD_RCPT_COUNT; }
+		| BODY LINE LENGTH		{ $$ = ESMTP_MATCH_BODY_LINE_LENGTH; }
+		| HEADER LINE LENGTH		{ $$ = ESMTP_MATCH_HEADER_LINE_LENGTH; }
+		| SENDER LENGTH			{ $$ = ESMTP_MATCH_SENDER_LENGTH; }
+		| MIME FILENAME LENGTH		{ $$ = ESMTP_MATCH_MIME_FILENAME_LENGTH; }
+		;
+
+action		: LOG			{ $$ = action_new(&@$, ESMTP_ACTION_COUNT, true); }
+		| verdict		{ $$ = action_new(&@$, $1, false); }
+		| verdict LOG		{ $$ = action_new(&@$, $1, true); }
+		;
+
+verdict		: DROP			{ $$ = ESMTP_ACTION_DROP; }
+		| RESET			{ $$ = ESMTP_ACTION_RESET; }
+		| MASK			{ $$ = ESMTP_ACTION_MASK; }
+		;
+
+class_body	: class_lines
+		| class_lines class_line	{ $$ = $1; items_add(&$$, $2); }
+		| class_lines error		{ $$ = $1; }
+		;
+
+class_lines	: %empty			{ $$ = (struct items){ 0 }; }
+		| class_lines SEP
+		| class_lines class_line SEP	{ $$ = $1; items_add(&$$, $2); }
+		| class_lines error SEP		{ $$ = $1; yyerrok; }
+		;
+
+class_line	: class_key values
+		{
+			$$ = item_new(&@$, ITEM_CLASS_LINE, $1);
+			$$->words = $2;
+		}
+		;
+
+class_key	: HOST			{ $$ = CLASS_HOST; }
+		| SADDR			{ $$ = CLASS_SADDR; }
+		| DADDR			{ $$ = CLASS_DADDR; }
+		| DPORT			{ $$ = CLASS_DPORT; }
+		| IIFNAME		{ $$ = CLASS_IIFNAME; }
+		| OIFNAME		{ $$ = CLASS_OIFNAME; }
+		;
+
+inspect_body	: inspect_lines
+		| inspect_lines inspect_line	{ $$ = $1; items_add(&$$, $2); }
+		| inspect_lines error		{ $$ = $1; }
+		;
+
+inspect_lines	: %empty			{ $$ = (struct items){ 0 }; }
+		| inspect_lines SEP
+		| inspect_lines inspect_line SEP { $$ = $1; items_add(&$$, $2); }
+		| inspect_lines error SEP	{ $$ = $1; yyerrok; }
+		;
+
+inspect_line	: CLASS NAME EXEMPT	{ $$ = inspect_new(&@$, INSPECT_EXEMPT, $2, NULL); }
+		| CLASS NAME POLICY NAME { $$ = inspect_new(&@$, INSPECT_POLICY, $2, $4); }
+		| DEFAULT POLICY NAME	{ $$ = inspect_new(&@$, INSPECT_POLICY, NULL, $3); }
+		| DEFAULT NONE		{ $$ = inspect_new(&@$, INSPECT_NONE, NULL, NULL); }
+		| PICKUP DROP		{ $$ = item_new(&@$, ITEM_PICKUP, 0); }
+		| PICKUP PASS		{ $$ = item_new(&@$, ITEM_PICKUP, 1); }
+		| PORTS values
+		{
+			$$ = item_new(&@$, ITEM_PORTS, 0);
+			$$->words = $2;
+		}
+		;
+
+values		: value			{ $$ = words_one($1); $$.loc = @$; }
+		| '{' '}'		{ $$ = (struct words){ .loc = @$ }; }
+		| '{' list '}'		{ $$ = $2; $$.loc = @$; }
+		| '{' list ',' '}'	{ $$ = $2; $$.loc = @$; }
+		;
+
+list		: value			{ $$ = words_one($1); }
+		| list value		{ $$ = $1; words_add(&$$, $2); }
+		| list ',' value	{ $$ = $1; words_add(&$$, $3); }
+		;
+
+value		: VALUE
+		| STRING
+		;
+
+%%
+
+static struct item *item_new(const struct location *loc, enum item_kind kind, int value)
+{
+	struct item *item = mem_alloc(sizeof(*item));
+
+	item->loc = *loc;
+	item->kind = kind;
+	item->value = value;
+	return item;
+}
+
+static void items_add(struct items *list, struct item *item)
+{
+	if (list->tail)
+		list->tail->next = item;
+	else
+		list->head = item;
+	list->tail = item;
+}
+
+static void words_add(struct words *set, struct word *word)
+{
+	if (set->tail)
+		set->tail->next = word;
+	else
+		set->head = word;
+	set->tail = word;
+}
+
+static struct words words_one(struct word *word)
+{
+	struct words set = { .head = word, .tail = word };
+
+	return set;
+}
+
+static struct item *action_new(const struct location *loc, int action, bool log)
+{
+	struct item *item = item_new(loc, ITEM_MATCH, 0);
+
+	item->action = action;
+	item->log = log;
+	return item;
+}
+
+/* The action's item becomes the match: it has the verdict already. */
+static struct item *match_new(const struct location *loc, int match, struct word *limit,
+			      struct item *action)
+{
+	action->loc = *loc;
+	action->value = match;
+	action->word = limit;
+	return action;
+}
+
+static struct item *inspect_new(const struct location *loc, enum inspect_kind kind,
+				struct word *class, struct word *policy)
+{
+	struct item *item = item_new(loc, ITEM_INSPECT, (int)kind);
+
+	item->word = class;
+	item->arg = policy;
+	return item;
+}
+
+static struct stmt *stmt_new(const struct location *loc, enum stmt_kind kind, struct word *name)
+{
+	struct stmt *stmt = mem_alloc(sizeof(*stmt));
+
+	stmt->loc = *loc;
+	stmt->kind = kind;
+	stmt->name = name;
+	return stmt;
+}
+
+static struct stmt *block_new(const struct location *loc, enum stmt_kind kind, struct word *name,
+			      struct items items)
+{
+	struct stmt *stmt = stmt_new(loc, kind, name);
+
+	stmt->items = items;
+	return stmt;
+}
+
+static void stmt_add(struct parse *p, struct stmt *stmt)
+{
+	if (p->ast->tail)
+		p->ast->tail->next = stmt;
+	else
+		p->ast->head = stmt;
+	p->ast->tail = stmt;
+}
+
+/* Only for what bison itself runs out of; syntax errors go through the function below. */
+static void yyerror(const struct location *loc, void *scanner, struct parse *p, const char *msg)
+{
+	(void)scanner;
+	erec_add(p->errors, loc, "%s", msg);
+}
+
+#define EXPECTED_MAX 32
+
+static void append(char *buf, size_t size, const char *text)
+{
+	size_t len = strlen(buf);
+
+	snprintf(buf + len, size - len, "%s", text);
+}
+
+static void append_expected(char *buf, size_t size, const yypcontext_t *ctx)
+{
+	yysymbol_kind_t want[EXPECTED_MAX];
+	int n = yypcontext_expected_tokens(ctx, want, EXPECTED_MAX);
+	bool alone = n == 1;
+
+	for (int i = 0, said = 0; i < n; i++) {
+		if (want[i] == YYSYMBOL_SEP && !alone && n > 2)
+			continue;
+		append(buf, size, !said++ ? ", expected " : i == n - 1 ? " or " : ", ");
+		append(buf, size, yysymbol_name(want[i]));
+	}
+}
+
+static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct parse *p)
+{
+	yysymbol_kind_t got = yypcontext_token(ctx);
+	char buf[512] = "syntax error";
+
+	(void)scanner;
+	if (got == YYSYMBOL_UNCLOSED)	/* the scanner has said it */
+		return 0;
+	append(buf, sizeof(buf), ", unexpected ");
+	if (p->token)
+		append(buf, sizeof(buf), "'");
+	append(buf, sizeof(buf), p->token ? p->token : yysymbol_name(got));
+	if (p->token)
+		append(buf, sizeof(buf), "'");
+	append_expected(buf, sizeof(buf), ctx);
+	erec_add(p->errors, yypcontext_location((yypcontext_t *)ctx), "%s", buf);
+	return 0;
+}
+
+/**
+ * language_parse() - read statements
+ * @in: the text
+ * @ast: what was written
+ * @errors: what was wrong with it
+ *
+ * Return: true if nothing was wrong.
+ */
+bool language_parse(const struct input *in, struct ast *ast, struct erecs *errors)
+{
+	struct parse p = { .in = in, .ast = ast, .errors = errors, .line = 1, .column = 1 };
+	unsigned int before = errors->count;
+
+	memset(ast, 0, sizeof(*ast));
+	if (yylex_init_extra(&p, &p.scanner))
+		return false;
+	yy_scan_bytes(in->text, (int)in->len, p.scanner);
+	if (yyparse(p.scanner, &p) && errors->count == before)
+		erec_add(errors, NULL, "%s cannot be read", in->name);
+	yylex_destroy(p.scanner);
+	ast->end = (struct location){ in, p.line, p.column, p.line, p.column };
+	return errors->count == before;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef ESMTPCTL_EVENT_H
+#define ESMTPCTL_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
+
+#define EVENT_POLICY_MAX (ESMTP_POLICY_NAME_MAX + 1)
+#define EVENT_LINE_MAX 1024
+#define EVENT_TIME_MAX 40
+/* Each byte may become \xNN. */
+#define EVENT_ESCAPED_MAX (ESMTP_EVENT_TEXT_MAX * 4 + 1)
+
+/**
+ * struct event - one event, decoded
+ * @type: enum esmtp_event_type
+ * @action: enum esmtp_action
+ * @from_server: seen in a response
+ * @family: AF_INET, AF_INET6
+ * @client: address
+ * @server: address
+ * @client_port: in host order
+ * @server_port: in host order
+ * @policy: name
+ * @rule: position from 1; 0 = none
+ * @match: enum esmtp_match of the rule
+ * @has_value: @value is known
+ * @value: seen
+ * @limit: allowed
+ * @text: offending bytes
+ * @text_len: how many
+ * @time: nanoseconds since 1970; 0 = not known
+ * @lost: events lost so far
+ */
+struct event {
+	uint16_t type;
+	uint8_t action;
+	bool from_server;
+	uint8_t family;
+	uint8_t client[16];
+	uint8_t server[16];
+	uint16_t client_port;
+	uint16_t server_port;
+	char policy[EVENT_POLICY_MAX];
+	uint32_t rule;
+	uint8_t match;
+	bool has_value;
+	uint32_t value;
+	uint32_t limit;
+	uint8_t text[ESMTP_EVENT_TEXT_MAX];
+	size_t text_len;
+	uint64_t time;
+	uint64_t lost;
+};
+
+unsigned int event_number(const struct event *e);
+unsigned int event_severity(const struct event *e);
+char *event_escape(const struct event *e, char buf[EVENT_ESCAPED_MAX]);
+char *event_time(const struct event *e, char buf[EVENT_TIME_MAX]);
+char *event_line(const struct event *e, char buf[EVENT_LINE_MAX]);
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What all formats share: which objects a ruleset has, in which order, and the
+ * names of the nft table's counters.
+ */
+#include "output.h"
+
+/**
+ * output_ruleset() - print a configuration
+ * @o: where and how
+ * @c: the configuration
+ */
+void output_ruleset(struct output *o, const struct config *c)
+{
+	unsigned int position = 0;
+
+	o->ops->begin(o);
+	for (const struct policy *p = c->policies; p; p = p->next)
+		o->ops->policy(o, p, position++);
+	o->ops->exempt(o, &c->exempt);
+	for (const struct class *k = c->classes; k; k = k->next)
+		o->ops->class(o, k);
+	if (c->inspect)
+		o->ops->inspect(o, c);
+	o->ops->end(o);
+}
+
+static const char *const guard_names[GUARD_COUNTERS][2] = {
+	[GUARD_INVALID] = { "invalid", "dropped, invalid for connection tracking" },
+	[GUARD_UNTRACKED] = { "untracked", "dropped, not tracked" },
+	[GUARD_NOT_SYN] = { "not-syn", "dropped, first packet of a connection but no SYN" },
+	[GUARD_PICKUP] = { "pickup", "connections older than the table" },
+};
+
+/**
+ * guard_counter_name() - the name of a counter in the nft table
+ * @counter: the counter
+ *
+ * Return: its name.
+ */
+const char *guard_counter_name(enum guard_counter counter)
+{
+	return guard_names[counter][0];
+}
+
+/**
+ * guard_counter_text() - a counter of the nft table in a listing
+ * @counter: the counter
+ *
+ * Return: its words.
+ */
+const char *guard_counter_text(enum guard_counter counter)
+{
+	return guard_names[counter][1];
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Objects as JSON: { "esmtp": [ { "metainfo": … }, object, … ] }; of events
+ * one object a line.
+ */
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "names.h"
+#include "output.h"
+
+#define JSON_SCHEMA_VERSION 1
+
+static void add(struct output *o, const char *key, json_t *value)
+{
+	json_array_append_new(o->json, json_pack("{s:o}", key, value));
+}
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static void begin(struct output *o)
+{
+	o->json = json_array();
+	add(o, "metainfo", json_pack("{s:s, s:i}", "version", version, "json_schema_version",
+				     JSON_SCHEMA_VERSION));
+}
+
+static void end(struct output *o)
+{
+	json_t *root = json_pack("{s:o}", "esmtp", (json_t *)o->json);
+
+	json_dumpf(root, o->f, JSON_COMPACT);
+	fputc('\n', o->f);
+	fflush(o->f);
+	json_decref(root);
+	o->json = NULL;
+}
+
+static json_t *set_json(const struct intervals *set)
+{
+	json_t *a = json_array();
+	char buf[INTERVAL_TEXT_MAX];
+
+	for (size_t i = 0; i < set->n; i++)
+		json_array_append_new(a, json_string(interval_format(&set->v[i], buf)));
+	return a;
+}
+
+static json_t *ifnames_json(const struct names *names)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < names->n; i++)
+		json_array_append_new(a, json_string(names->v[i]));
+	return a;
+}
+
+static json_t *verbs_json(uint64_t verbs)
+{
+	json_t *a = json_array();
+
+	for (unsigned int v = 0; v < __ESMTP_VERB_MAX; v++)
+		if (verbs & 1ull << v)
+			json_array_append_new(a, json_string(verb_name(v)));
+	return a;
+}
+
+static json_t *rule_json(const struct rule *r, bool counters)
+{
+	json_t *j = json_object(), *a;
+
+	json_object_set_new(j, "match", json_string(match_key(r->match)));
+	if (r->match == ESMTP_MATCH_EHLO_KEYWORD) {
+		a = json_array();
+		for (unsigned int k = 0; k < __ESMTP_KW_MAX; k++)
+			if (r->keywords & 1u << k)
+				json_array_append_new(a, json_string(keyword_name(k)));
+		json_object_set_new(j, "keywords", a);
+	} else {
+		json_object_set_new(j, "limit", number(r->limit));
+	}
+	json_object_set_new(j, "action", json_string(action_key(r->action)));
+	json_object_set_new(j, "log", json_boolean(r->log));
+	if (counters)
+		json_object_set_new(j, "count", number(r->count));
+	return j;
+}
+
+static json_t *rules_json(const struct policy *p, bool counters)
+{
+	json_t *a = json_array();
+
+	for (unsigned int i = 0; i < p->n_rules; i++)
+		json_array_append_new(a, rule_json(&p->rules[i], counters));
+	return a;
+}
+
+static void policy(struct output *o, const struct policy *p, unsigned int position)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "name", json_string(p->name));
+	if (p->description)
+		json_object_set_new(j, "description", json_string(p->description));
+	json_object_set_new(j, "slot", number(p->slot == SLOT_ANY ? position : p->slot));
+	json_object_set_new(j, "banner", json_string(p->flags & ESMTP_POLICY_F_MASK_BANNER ?
+						     "mask" : "keep"));
+	json_object_set_new(j, "tls", json_string(p->flags & ESMTP_POLICY_F_TLS_ALLOW ?
+						  "allow" : "deny"));
+	json_object_set_new(j, "mode", json_string(p->flags & ESMTP_POLICY_F_MONITOR ?
+						   "monitor" : "enforce"));
+	json_object_set_new(j, "stray-brackets",
+			    json_string(p->flags & ESMTP_POLICY_F_BLANK_BRACKETS ?
+					"blank" : "keep"));
+	json_object_set_new(j, "verbs", verbs_json(p->verbs));
+	json_object_set_new(j, "rules", rules_json(p, false));
+	add(o, "policy", j);
+}
+
+static void exempt(struct output *o, const struct intervals *set)
+{
+	add(o, "exempt", set_json(set));
+}
+
+static void class(struct output *o, const struct class *k)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "name", json_string(k->name));
+	for (unsigned int line = 0; line < CLASS_LINES; line++)
+		if (k->lines & 1u << line)
+			json_object_set_new(j, class_line_name((enum class_line)line),
+					    line <= CLASS_DPORT ?
+					    set_json(&k->keys[line]) :
+					    ifnames_json(&k->ifnames[line - CLASS_IIFNAME]));
+	add(o, "class", j);
+}
+
+static void inspect(struct output *o, const struct config *c)
+{
+	json_t *list = json_array(), *j;
+
+	for (const struct inspect *l = c->inspect; l; l = l->next) {
+		j = json_object();
+		if (l->class)
+			json_object_set_new(j, "class", json_string(l->class));
+		else
+			json_object_set_new(j, "default", json_true());
+		if (l->kind == INSPECT_POLICY)
+			json_object_set_new(j, "policy", json_string(l->policy));
+		else
+			json_object_set_new(j, l->kind == INSPECT_EXEMPT ? "exempt" : "none",
+					    json_true());
+		json_array_append_new(list, j);
+	}
+	add(o, "inspect", json_pack("{s:o, s:s, s:o}", "ports", set_json(&c->ports), "pickup",
+				    c->pickup_pass ? "pass" : "drop", "list", list));
+}
+
+static void slot(struct output *o, const struct policy *p)
+{
+	char helper[16] = ESMTP_HELPER_NAME;
+
+	if (p->slot)
+		snprintf(helper, sizeof(helper), ESMTP_HELPER_NAME "-%u", p->slot);
+	add(o, "policy", json_pack("{s:s, s:i, s:s}", "name", p->name, "slot", p->slot,
+				   "helper", helper));
+}
+
+static void policy_counters(struct output *o, const struct policy *p)
+{
+	json_t *j = json_object(), *events = json_object();
+
+	json_object_set_new(j, "policy", json_string(p->name));
+	json_object_set_new(j, "slot", number(p->slot));
+	for (unsigned int n = 1; n <= ESMTP_PC_MAX; n++)
+		if (policy_counter_name(n))
+			json_object_set_new(j, policy_counter_name(n)->key,
+					    number(p->counters[n]));
+	for (unsigned int t = 1; t <= ESMTP_EVENT_MAX; t++)
+		if (event_name(t))
+			json_object_set_new(events, event_name(t)->key, number(p->events[t]));
+	json_object_set_new(j, "events", events);
+	json_object_set_new(j, "rules", rules_json(p, true));
+	add(o, "counters", j);
+}
+
+static void status(struct output *o, const struct status *s)
+{
+	json_t *j = json_object(), *counters = json_object();
+
+	json_object_set_new(j, "version", json_string(s->version));
+	/* As text: readers of JSON take large numbers for floating point. */
+	json_object_set_new(j, "generation", json_sprintf("%llu", (unsigned long long)s->generation));
+	json_object_set_new(j, "connections", number(s->sessions));
+	for (unsigned int n = 1; n <= ESMTP_NC_MAX; n++)
+		if (ns_counter_name(n))
+			json_object_set_new(counters, ns_counter_name(n)->key,
+					    number(s->counters[n]));
+	json_object_set_new(j, "counters", counters);
+	add(o, "module", j);
+}
+
+static void guard(struct output *o, const struct guard *g)
+{
+	json_t *j = json_object();
+
+	if (!g->present) {
+		json_decref(j);
+		return;
+	}
+	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++)
+		json_object_set_new(j, guard_counter_name(n),
+				    json_pack("{s:o, s:o}", "packets", number(g->packets[n]),
+					      "bytes", number(g->bytes[n])));
+	add(o, "table", j);
+}
+
+static json_t *endpoint_json(const struct event *e, bool server)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (e->family == AF_INET || e->family == AF_INET6)
+		inet_ntop(e->family, server ? e->server : e->client, text, sizeof(text));
+	return json_pack("{s:s, s:i}", "address", text, "port",
+			 server ? e->server_port : e->client_port);
+}
+
+static void event_rule(json_t *j, const struct event *e)
+{
+	if (e->rule) {
+		json_object_set_new(j, "rule", number(e->rule));
+		json_object_set_new(j, "match", json_string(match_key(e->match)));
+		json_object_set_new(j, "limit", number(e->limit));
+	}
+	if (e->has_value)
+		json_object_set_new(j, "value", number(e->value));
+}
+
+static void event(struct output *o, const struct event *e)
+{
+	const struct event_name *name = event_name(e->type);
+	char text[EVENT_ESCAPED_MAX], line[EVENT_LINE_MAX], time[EVENT_TIME_MAX];
+	json_t *j = json_object();
+
+	if (e->time)
+		json_object_set_new(j, "time", json_string(event_time(e, time)));
+	json_object_set_new(j, "number", number(event_number(e)));
+	json_object_set_new(j, "severity", number(event_severity(e)));
+	json_object_set_new(j, "type", json_string(name ? name->key : "unknown"));
+	json_object_set_new(j, "action", json_string(action_key(e->action)));
+	json_object_set_new(j, "direction", json_string(e->from_server ? "response" : "request"));
+	json_object_set_new(j, "client", endpoint_json(e, false));
+	json_object_set_new(j, "server", endpoint_json(e, true));
+	json_object_set_new(j, "policy", json_string(e->policy));
+	event_rule(j, e);
+	json_object_set_new(j, "text", json_string(event_escape(e, text)));
+	json_object_set_new(j, "lost", number(e->lost));
+	json_object_set_new(j, "message", json_string(event_line(e, line)));
+	j = json_pack("{s:o}", "event", j);
+	json_dumpf(j, o->f, JSON_COMPACT);
+	fputc('\n', o->f);
+	fflush(o->f);
+	json_decref(j);
+}
+
+static void fault(struct output *o, const char *sentence)
+{
+	add(o, "fault", json_string(sentence));
+}
+
+const struct output_ops output_json = {
+	.begin = begin,
+	.policy = policy,
+	.exempt = exempt,
+	.class = class,
+	.inspect = inspect,
+	.slot = slot,
+	.policy_counters = policy_counters,
+	.status = status,
+	.guard = guard,
+	.event = event,
+	.fault = fault,
+	.end = end,
+};

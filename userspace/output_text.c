@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Objects as text: the ruleset as -f reads it, counters as ASA's "show
+ * service-policy inspect esmtp" prints them, events as lines of a log.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "names.h"
+#include "output.h"
+
+static void begin(struct output *o)
+{
+	o->any = false;
+}
+
+static void end(struct output *o)
+{
+	fflush(o->f);
+}
+
+static void gap(struct output *o)
+{
+	if (o->any)
+		fputc('\n', o->f);
+	o->any = true;
+}
+
+#define SET_ROW 4	/* elements in a line of a long set */
+
+/* One element stands bare, some in braces, many in lines of their own. */
+static void put_set(struct output *o, const struct intervals *set, const char *indent)
+{
+	bool rows = set->n > SET_ROW;
+	char buf[INTERVAL_TEXT_MAX];
+
+	if (set->n == 1) {
+		fprintf(o->f, "%s", interval_format(&set->v[0], buf));
+		return;
+	}
+	fputs(rows ? "{" : "{ ", o->f);
+	for (size_t i = 0; i < set->n; i++) {
+		if (rows && i % SET_ROW == 0)
+			fprintf(o->f, "%s\n%s\t", i ? "," : "", indent);
+		else if (i)
+			fputs(", ", o->f);
+		fputs(interval_format(&set->v[i], buf), o->f);
+	}
+	fprintf(o->f, "%s%s}", rows ? "\n" : " ", rows ? indent : "");
+}
+
+static void put_ifnames(struct output *o, const struct names *names)
+{
+	if (names->n == 1) {
+		fprintf(o->f, "\"%s\"", names->v[0]);
+		return;
+	}
+	fputs("{ ", o->f);
+	for (size_t i = 0; i < names->n; i++)
+		fprintf(o->f, "%s\"%s\"", i ? ", " : "", names->v[i]);
+	fputs(" }", o->f);
+}
+
+static void put_verbs(struct output *o, uint64_t verbs)
+{
+	const uint64_t tls = 1ull << ESMTP_VERB_STARTTLS;
+
+	if ((verbs & ~tls) == ESMTP_VERBS_ASA)
+		return;
+	if ((verbs | tls) == ESMTP_VERBS_ALL) {
+		fputs("\tverbs any\n", o->f);
+		return;
+	}
+	fputs("\tverbs {", o->f);
+	for (unsigned int v = 1; v < __ESMTP_VERB_MAX; v++)
+		if (verbs & 1ull << v)
+			fprintf(o->f, " %s", verb_name(v));
+	if (verbs & 1ull << ESMTP_VERB_OTHER)
+		fprintf(o->f, " %s", verb_name(ESMTP_VERB_OTHER));
+	fputs(" }\n", o->f);
+}
+
+static void put_keywords(struct output *o, uint32_t keywords)
+{
+	bool several = keywords & (keywords - 1);
+	const char *sep = several ? "{ " : "";
+
+	for (unsigned int k = 0; k < __ESMTP_KW_MAX; k++)
+		if (keywords & 1u << k) {
+			fprintf(o->f, "%s%s", sep, keyword_name(k));
+			sep = ", ";
+		}
+	fputs(several ? " }" : "", o->f);
+}
+
+static void put_rule(struct output *o, const struct rule *r)
+{
+	const char *action = action_name(r->action);
+
+	fprintf(o->f, "\tmatch %s ", match_name(r->match));
+	if (r->match == ESMTP_MATCH_EHLO_KEYWORD)
+		put_keywords(o, r->keywords);
+	else
+		fprintf(o->f, "> %u", r->limit);
+	fprintf(o->f, "%s%s%s\n", *action ? " " : "", action, r->log ? " log" : "");
+}
+
+static void policy(struct output *o, const struct policy *p, unsigned int position)
+{
+	gap(o);
+	fprintf(o->f, "policy %s {\n", p->name);
+	if (p->description)
+		fprintf(o->f, "\tdescription \"%s\"\n", p->description);
+	if (p->slot != SLOT_ANY && p->slot != position)
+		fprintf(o->f, "\tslot %u\n", p->slot);
+	fprintf(o->f, "\tbanner %s\n", p->flags & ESMTP_POLICY_F_MASK_BANNER ? "mask" : "keep");
+	fprintf(o->f, "\ttls %s\n", p->flags & ESMTP_POLICY_F_TLS_ALLOW ? "allow" : "deny");
+	if (p->flags & ESMTP_POLICY_F_MONITOR)
+		fputs("\tmode monitor\n", o->f);
+	put_verbs(o, p->verbs);
+	if (p->flags & ESMTP_POLICY_F_BLANK_BRACKETS)
+		fputs("\tstray-brackets blank\n", o->f);
+	for (unsigned int i = 0; i < p->n_rules; i++)
+		put_rule(o, &p->rules[i]);
+	fputs("}\n", o->f);
+}
+
+static void exempt(struct output *o, const struct intervals *set)
+{
+	if (!set->n)
+		return;
+	gap(o);
+	fputs("exempt ", o->f);
+	put_set(o, set, "");
+	fputc('\n', o->f);
+}
+
+static void class(struct output *o, const struct class *k)
+{
+	gap(o);
+	fprintf(o->f, "class %s {\n", k->name);
+	for (unsigned int line = 0; line < CLASS_LINES; line++) {
+		if (!(k->lines & 1u << line))
+			continue;
+		fprintf(o->f, "\t%s ", class_line_name((enum class_line)line));
+		if (line <= CLASS_DPORT)
+			put_set(o, &k->keys[line], "\t");
+		else
+			put_ifnames(o, &k->ifnames[line - CLASS_IIFNAME]);
+		fputc('\n', o->f);
+	}
+	fputs("}\n", o->f);
+}
+
+static void inspect(struct output *o, const struct config *c)
+{
+	gap(o);
+	fputs("inspect {\n\tports ", o->f);
+	put_set(o, &c->ports, "\t");
+	fprintf(o->f, "\n\tpickup %s\n", c->pickup_pass ? "pass" : "drop");
+	for (const struct inspect *l = c->inspect; l; l = l->next) {
+		fprintf(o->f, "\t%s%s", l->class ? "class " : "default",
+			l->class ? l->class : "");
+		switch (l->kind) {
+		case INSPECT_EXEMPT:
+			fputs(" exempt\n", o->f);
+			break;
+		case INSPECT_POLICY:
+			fprintf(o->f, " policy %s\n", l->policy);
+			break;
+		case INSPECT_NONE:
+			fputs(" none\n", o->f);
+			break;
+		}
+	}
+	fputs("}\n", o->f);
+}
+
+static void slot(struct output *o, const struct policy *p)
+{
+	char helper[16] = ESMTP_HELPER_NAME;
+
+	if (p->slot)
+		snprintf(helper, sizeof(helper), ESMTP_HELPER_NAME "-%u", p->slot);
+	fprintf(o->f, "policy %s, slot %u: ct helper %s { type \"%s\" protocol tcp; }\n",
+		p->name, p->slot, p->name, helper);
+}
+
+static void put_rule_counter(struct output *o, const struct rule *r)
+{
+	const char *action = action_asa_name(r->action);
+
+	fprintf(o->f, "  match %s ", match_asa_name(r->match));
+	if (r->match != ESMTP_MATCH_EHLO_KEYWORD) {
+		fprintf(o->f, "gt %u\n", r->limit);
+	} else {
+		for (unsigned int k = 0, n = 0; k < __ESMTP_KW_MAX; k++)
+			if (r->keywords & 1u << k)
+				fprintf(o->f, "%s%s", n++ ? " " : "", keyword_name(k));
+		fputc('\n', o->f);
+	}
+	fprintf(o->f, "    %s%s%s, packet %" PRIu64 "\n", action, *action && r->log ? " " : "",
+		r->log ? "log" : "", r->count);
+}
+
+static void put_counter(struct output *o, const char *text, const char *unit, uint64_t count)
+{
+	if (count || o->all)
+		fprintf(o->f, "  %s, %s %" PRIu64 "\n", text, unit, count);
+}
+
+static void policy_counters(struct output *o, const struct policy *p)
+{
+	gap(o);
+	fprintf(o->f, "Inspect: esmtp %s, packet %" PRIu64 ", drop %" PRIu64 ", reset-drop %" PRIu64 "\n",
+		p->name, p->counters[ESMTP_PC_PACKETS], p->counters[ESMTP_PC_DROP],
+		p->counters[ESMTP_PC_RESET_DROP]);
+	if (p->flags & ESMTP_POLICY_F_MASK_BANNER)
+		fprintf(o->f, "  mask-banner, count %" PRIu64 "\n", p->events[ESMTP_EVENT_BANNER_MASKED]);
+	if (p->flags & ESMTP_POLICY_F_TLS_ALLOW)
+		fprintf(o->f, "  allow-tls, count %" PRIu64 "\n", p->events[ESMTP_EVENT_TLS_STARTED]);
+	for (unsigned int i = 0; i < p->n_rules; i++)
+		put_rule_counter(o, &p->rules[i]);
+	for (unsigned int t = ESMTP_EVENT_CMD_MASKED; t <= ESMTP_EVENT_MAX; t++)
+		if (t != ESMTP_EVENT_TLS_STARTED && event_name(t))
+			put_counter(o, event_name(t)->text, "count", p->events[t]);
+	for (unsigned int n = ESMTP_PC_BYTES; n <= ESMTP_PC_CLOSED; n++)
+		if (policy_counter_name(n))
+			put_counter(o, policy_counter_name(n)->text, "count", p->counters[n]);
+}
+
+static void status(struct output *o, const struct status *s)
+{
+	gap(o);
+	fprintf(o->f, "Module: nf_conntrack_esmtp %s, generation %" PRIu64 ", connections %u\n",
+		s->version, s->generation, s->sessions);
+	for (unsigned int n = 1; n <= ESMTP_NC_MAX; n++)
+		if (ns_counter_name(n))
+			put_counter(o, ns_counter_name(n)->text, "count", s->counters[n]);
+}
+
+static void guard(struct output *o, const struct guard *g)
+{
+	if (!g->present)
+		return;
+	gap(o);
+	fputs("Table: inet esmtp\n", o->f);
+	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++)
+		put_counter(o, guard_counter_text(n), "packet", g->packets[n]);
+}
+
+static void event(struct output *o, const struct event *e)
+{
+	char line[EVENT_LINE_MAX], time[EVENT_TIME_MAX];
+
+	if (o->time && e->time)
+		fprintf(o->f, "%s ", event_time(e, time));
+	fprintf(o->f, "%s\n", event_line(e, line));
+	fflush(o->f);
+}
+
+static void fault(struct output *o, const char *sentence)
+{
+	fprintf(o->f, "%s\n", sentence);
+}
+
+const struct output_ops output_text = {
+	.begin = begin,
+	.policy = policy,
+	.exempt = exempt,
+	.class = class,
+	.inspect = inspect,
+	.slot = slot,
+	.policy_counters = policy_counters,
+	.status = status,
+	.guard = guard,
+	.event = event,
+	.fault = fault,
+	.end = end,
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef ESMTPCTL_STATUS_H
+#define ESMTPCTL_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
+
+/**
+ * struct status - what the module says of itself in this namespace
+ * @version: its version
+ * @generation: of its configuration, 0 = none
+ * @sessions: inspected connections
+ * @counters: by enum esmtp_ns_counter
+ */
+struct status {
+	const char *version;
+	uint64_t generation;
+	uint32_t sessions;
+	uint64_t counters[ESMTP_NC_MAX + 1];
+};
+
+enum guard_counter {
+	GUARD_INVALID,
+	GUARD_UNTRACKED,
+	GUARD_NOT_SYN,
+	GUARD_PICKUP,
+	GUARD_COUNTERS,
+};
+
+/**
+ * struct guard - counters of the nft table
+ * @present: there is a table
+ * @packets: by enum guard_counter
+ * @bytes: by enum guard_counter
+ */
+struct guard {
+	bool present;
+	uint64_t packets[GUARD_COUNTERS];
+	uint64_t bytes[GUARD_COUNTERS];
+};
+
+const char *guard_counter_name(enum guard_counter counter);
+const char *guard_counter_text(enum guard_counter counter);
+
+#endif

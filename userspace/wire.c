@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module's netlink language. What the kernel sends is read with the same
+ * care as what a stranger sends: a newer module may say more than this tool knows.
+ */
+#include <arpa/inet.h>
+#include <linux/genetlink.h>
+#include <string.h>
+
+#include "util.h"
+#include "wire.h"
+
+#define ATTRS_MAX 64
+
+/**
+ * struct attrs - attributes of one level, by type
+ * @max: the largest type wanted
+ * @tb: the attributes
+ */
+struct attrs {
+	uint16_t max;
+	const struct nlattr *tb[ATTRS_MAX + 1];
+};
+
+static void place(struct attr_places *places, uint32_t first, const struct nlmsghdr *nlh,
+		  const struct location *loc)
+{
+	if (!places || places->n == ARRAY_SIZE(places->at))
+		return;
+	places->at[places->n].first = first;
+	places->at[places->n].last = nlh->nlmsg_len - 1;
+	places->at[places->n].loc = loc;
+	places->n++;
+}
+
+static void put_rule(struct nlmsghdr *nlh, const struct rule *r, struct attr_places *places)
+{
+	uint32_t first = nlh->nlmsg_len;
+	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_RULE);
+
+	mnl_attr_put_u8(nlh, ESMTP_A_RULE_MATCH, r->match);
+	if (r->match == ESMTP_MATCH_EHLO_KEYWORD)
+		mnl_attr_put_u32(nlh, ESMTP_A_RULE_KEYWORDS, r->keywords);
+	else
+		mnl_attr_put_u32(nlh, ESMTP_A_RULE_LIMIT, r->limit);
+	mnl_attr_put_u8(nlh, ESMTP_A_RULE_ACTION, r->action);
+	if (r->log)
+		mnl_attr_put(nlh, ESMTP_A_RULE_LOG, 0, NULL);
+	mnl_attr_nest_end(nlh, nest);
+	place(places, first, nlh, &r->loc);
+}
+
+static void put_parameters(struct nlmsghdr *nlh, const struct policy *p)
+{
+	if (p->slot != SLOT_ANY)
+		mnl_attr_put_u8(nlh, ESMTP_A_POLICY_SLOT, p->slot);
+	if (p->description)
+		mnl_attr_put_strz(nlh, ESMTP_A_POLICY_DESCRIPTION, p->description);
+	mnl_attr_put_u32(nlh, ESMTP_A_POLICY_FLAGS, p->flags);
+	mnl_attr_put_u64(nlh, ESMTP_A_POLICY_VERBS, p->verbs);
+}
+
+/**
+ * wire_put_policy() - put a policy, or a further part of it, into a message
+ * @nlh: the message
+ * @p: the policy
+ * @first: its first rule in this part; up to WIRE_RULES_MAX follow
+ * @places: where what came from, or NULL
+ */
+void wire_put_policy(struct nlmsghdr *nlh, const struct policy *p, unsigned int first,
+		     struct attr_places *places)
+{
+	uint32_t start = nlh->nlmsg_len;
+	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_POLICY), *rules;
+	unsigned int end = first + WIRE_RULES_MAX;
+
+	if (places)
+		places->n = 0;
+	mnl_attr_put_strz(nlh, ESMTP_A_POLICY_NAME, p->name);
+	if (!first)
+		put_parameters(nlh, p);
+	rules = mnl_attr_nest_start(nlh, ESMTP_A_POLICY_RULES);
+	for (unsigned int i = first; i < p->n_rules && i < end; i++)
+		put_rule(nlh, &p->rules[i], places);
+	mnl_attr_nest_end(nlh, rules);
+	mnl_attr_nest_end(nlh, nest);
+	place(places, start, nlh, &p->loc);
+}
+
+/**
+ * wire_place() - the statement that an attribute came from
+ * @places: of the message
+ * @offset: of the attribute, from the start of the message; 0 = not known
+ *
+ * Return: its place, or NULL.
+ */
+const struct location *wire_place(const struct attr_places *places, uint32_t offset)
+{
+	/* The innermost ones were noted first. */
+	for (unsigned int i = 0; i < places->n; i++)
+		if (offset >= places->at[i].first && offset <= places->at[i].last)
+			return places->at[i].loc;
+	return NULL;
+}
+
+static int on_attr(const struct nlattr *attr, void *data)
+{
+	struct attrs *a = data;
+
+	if (mnl_attr_get_type(attr) <= a->max)
+		a->tb[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
+static void parse_top(const struct nlmsghdr *nlh, struct attrs *a)
+{
+	*a = (struct attrs){ .max = ESMTP_A_MAX };
+	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), on_attr, a);
+}
+
+static bool parse_nest(const struct attrs *in, uint16_t type, struct attrs *a, uint16_t max)
+{
+	*a = (struct attrs){ .max = max };
+	if (in->tb[type])
+		mnl_attr_parse_nested(in->tb[type], on_attr, a);
+	return in->tb[type];
+}
+
+static const struct nlattr *sized(const struct attrs *a, uint16_t type, size_t size)
+{
+	const struct nlattr *attr = a->tb[type];
+
+	return attr && mnl_attr_get_payload_len(attr) == size ? attr : NULL;
+}
+
+static uint64_t get_u64(const struct attrs *a, uint16_t type)
+{
+	return sized(a, type, 8) ? mnl_attr_get_u64(a->tb[type]) : 0;
+}
+
+static uint32_t get_u32(const struct attrs *a, uint16_t type)
+{
+	return sized(a, type, 4) ? mnl_attr_get_u32(a->tb[type]) : 0;
+}
+
+static uint16_t get_be16(const struct attrs *a, uint16_t type)
+{
+	return sized(a, type, 2) ? ntohs(mnl_attr_get_u16(a->tb[type])) : 0;
+}
+
+static uint8_t get_u8(const struct attrs *a, uint16_t type)
+{
+	return sized(a, type, 1) ? mnl_attr_get_u8(a->tb[type]) : 0;
+}
+
+/* A copy of at most size - 1 bytes, ended by a NUL. */
+static void get_string(const struct attrs *a, uint16_t type, char *buf, size_t size)
+{
+	const struct nlattr *attr = a->tb[type];
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	if (len >= size)
+		len = size - 1;
+	if (len)
+		memcpy(buf, mnl_attr_get_payload(attr), len);
+	buf[len] = '\0';
+}
+
+static void get_counters(const struct attrs *in, uint16_t type, uint64_t *counters, uint16_t max)
+{
+	struct attrs a;
+
+	parse_nest(in, type, &a, max);
+	for (uint16_t i = 1; i <= max; i++)
+		if (a.tb[i])
+			counters[i] = get_u64(&a, i);
+}
+
+/**
+ * wire_get_slot() - read the answer to ESMTP_CMD_STAGE_POLICY
+ * @nlh: the answer
+ * @slot: u8: the slot of the policy
+ *
+ * Return: MNL_CB_OK.
+ */
+int wire_get_slot(const struct nlmsghdr *nlh, void *slot)
+{
+	struct attrs top, policy;
+
+	parse_top(nlh, &top);
+	if (parse_nest(&top, ESMTP_A_POLICY, &policy, ESMTP_A_POLICY_MAX))
+		*(uint8_t *)slot = get_u8(&policy, ESMTP_A_POLICY_SLOT);
+	return MNL_CB_OK;
+}
+
+static struct rule *rule_append(struct policy *p)
+{
+	/* Grown by doubling: the room is the next power of two. */
+	if (!(p->n_rules & (p->n_rules - 1)))
+		p->rules = mem_grow(p->rules, p->n_rules * sizeof(*p->rules),
+				    (p->n_rules ? p->n_rules * 2 : 1) * sizeof(*p->rules));
+	return &p->rules[p->n_rules++];
+}
+
+static void get_rules(const struct nlattr *rules, struct policy *p)
+{
+	const struct nlattr *pos;
+
+	mnl_attr_for_each_nested(pos, rules) {
+		struct attrs a = { .max = ESMTP_A_RULE_MAX };
+		struct rule *r = rule_append(p);
+
+		mnl_attr_parse_nested(pos, on_attr, &a);
+		r->match = get_u8(&a, ESMTP_A_RULE_MATCH);
+		r->limit = get_u32(&a, ESMTP_A_RULE_LIMIT);
+		r->keywords = get_u32(&a, ESMTP_A_RULE_KEYWORDS);
+		r->action = get_u8(&a, ESMTP_A_RULE_ACTION);
+		r->log = a.tb[ESMTP_A_RULE_LOG];
+		r->count = get_u64(&a, ESMTP_A_RULE_COUNT);
+	}
+}
+
+static struct policy *policy_append(struct dump *d, const char *name)
+{
+	struct policy **tail = &d->policies;
+
+	for (; *tail; tail = &(*tail)->next)
+		if (!strcmp((*tail)->name, name))
+			return *tail;
+	*tail = mem_alloc(sizeof(**tail));
+	(*tail)->name = mem_strdup(name);
+	return *tail;
+}
+
+static void get_parameters(const struct attrs *a, struct policy *p)
+{
+	char description[ESMTP_DESCRIPTION_MAX + 1];
+
+	get_string(a, ESMTP_A_POLICY_DESCRIPTION, description, sizeof(description));
+	p->description = *description ? mem_strdup(description) : NULL;
+	p->flags = get_u32(a, ESMTP_A_POLICY_FLAGS);
+	p->verbs = get_u64(a, ESMTP_A_POLICY_VERBS);
+	get_counters(a, ESMTP_A_POLICY_COUNTERS, p->counters, ESMTP_PC_MAX);
+	get_counters(a, ESMTP_A_POLICY_EVENTS, p->events, ESMTP_EVENT_MAX);
+}
+
+/**
+ * wire_get_policy() - read one message of a dump of policies
+ * @nlh: the message
+ * @dump: struct dump: what has come so far
+ *
+ * A policy with many rules comes in parts: the further ones have only a name and rules.
+ *
+ * Return: MNL_CB_OK.
+ */
+int wire_get_policy(const struct nlmsghdr *nlh, void *dump)
+{
+	char name[ESMTP_POLICY_NAME_MAX + 1];
+	struct dump *d = dump;
+	struct attrs top, a;
+	struct policy *p;
+
+	parse_top(nlh, &top);
+	d->generation = get_u64(&top, ESMTP_A_GENERATION);
+	if (!parse_nest(&top, ESMTP_A_POLICY, &a, ESMTP_A_POLICY_MAX))
+		return MNL_CB_OK;
+	get_string(&a, ESMTP_A_POLICY_NAME, name, sizeof(name));
+	p = policy_append(d, name);
+	p->slot = get_u8(&a, ESMTP_A_POLICY_SLOT);
+	if (a.tb[ESMTP_A_POLICY_FLAGS])
+		get_parameters(&a, p);
+	if (a.tb[ESMTP_A_POLICY_RULES])
+		get_rules(a.tb[ESMTP_A_POLICY_RULES], p);
+	return MNL_CB_OK;
+}
+
+/**
+ * wire_get_status() - read the answer to ESMTP_CMD_STATUS_GET
+ * @nlh: the answer
+ * @status: struct status
+ *
+ * Return: MNL_CB_OK.
+ */
+int wire_get_status(const struct nlmsghdr *nlh, void *status)
+{
+	struct status *s = status;
+	struct attrs top;
+	char text[64];
+
+	parse_top(nlh, &top);
+	get_string(&top, ESMTP_A_VERSION, text, sizeof(text));
+	s->version = mem_strdup(text);
+	s->generation = get_u64(&top, ESMTP_A_GENERATION);
+	s->sessions = get_u32(&top, ESMTP_A_SESSIONS);
+	get_counters(&top, ESMTP_A_COUNTERS, s->counters, ESMTP_NC_MAX);
+	return MNL_CB_OK;
+}
+
+static void get_address(const struct attrs *a, uint16_t type, uint8_t family, uint8_t addr[16])
+{
+	size_t len = family == AF_INET ? 4 : 16;
+
+	if (sized(a, type, len))
+		memcpy(addr, mnl_attr_get_payload(a->tb[type]), len);
+}
+
+static void get_text(const struct attrs *a, struct event *e)
+{
+	const struct nlattr *attr = a->tb[ESMTP_A_EVENT_TEXT];
+
+	e->text_len = attr ? mnl_attr_get_payload_len(attr) : 0;
+	if (e->text_len > sizeof(e->text))
+		e->text_len = sizeof(e->text);
+	if (e->text_len)
+		memcpy(e->text, mnl_attr_get_payload(attr), e->text_len);
+}
+
+static void get_event(const struct attrs *a, struct event *e)
+{
+	const struct nlattr *type = sized(a, ESMTP_A_EVENT_TYPE, 2);
+
+	e->type = type ? mnl_attr_get_u16(type) : ESMTP_EVENT_UNSPEC;
+	e->action = get_u8(a, ESMTP_A_EVENT_ACTION);
+	e->from_server = a->tb[ESMTP_A_EVENT_FROM_SERVER];
+	e->family = get_u8(a, ESMTP_A_EVENT_FAMILY);
+	get_address(a, ESMTP_A_EVENT_SADDR, e->family, e->client);
+	get_address(a, ESMTP_A_EVENT_DADDR, e->family, e->server);
+	e->client_port = get_be16(a, ESMTP_A_EVENT_SPORT);
+	e->server_port = get_be16(a, ESMTP_A_EVENT_DPORT);
+	get_string(a, ESMTP_A_EVENT_POLICY, e->policy, sizeof(e->policy));
+	e->rule = get_u32(a, ESMTP_A_EVENT_RULE);
+	e->match = get_u8(a, ESMTP_A_EVENT_MATCH);
+	e->has_value = a->tb[ESMTP_A_EVENT_VALUE];
+	e->value = get_u32(a, ESMTP_A_EVENT_VALUE);
+	e->limit = get_u32(a, ESMTP_A_EVENT_LIMIT);
+	e->time = get_u64(a, ESMTP_A_EVENT_TIME);
+	e->lost = get_u64(a, ESMTP_A_EVENT_LOST);
+	get_text(a, e);
+}
+
+/**
+ * wire_get_event() - read an event
+ * @nlh: the message
+ * @e: the event
+ *
+ * Return: true if the message is one.
+ */
+bool wire_get_event(const struct nlmsghdr *nlh, struct event *e)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+	struct attrs top, a;
+
+	memset(e, 0, sizeof(*e));
+	if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(*genl)) || genl->cmd != ESMTP_CMD_EVENT)
+		return false;
+	parse_top(nlh, &top);
+	if (!parse_nest(&top, ESMTP_A_EVENT, &a, ESMTP_A_EVENT_MAX))
+		return false;
+	get_event(&a, e);
+	return true;
+}

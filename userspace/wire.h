@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The module's netlink language: building and reading messages. */
+#ifndef ESMTPCTL_WIRE_H
+#define ESMTPCTL_WIRE_H
+
+#include <libmnl/libmnl.h>
+
+#include "config.h"
+#include "event.h"
+#include "status.h"
+
+#define WIRE_RULES_MAX	256	/* rules in one message */
+
+/**
+ * struct attr_places - which statement an attribute of a message came from
+ * @n: how many are known
+ * @at: their first and last byte, from the start of the message, and the statement's place
+ */
+struct attr_places {
+	unsigned int n;
+	struct {
+		uint32_t first;
+		uint32_t last;
+		const struct location *loc;
+	} at[WIRE_RULES_MAX + 8];
+};
+
+/**
+ * struct dump - what a dump of policies came to
+ * @generation: of the configuration
+ * @policies: the policies, in order of slots
+ */
+struct dump {
+	uint64_t generation;
+	struct policy *policies;
+};
+
+void wire_put_policy(struct nlmsghdr *nlh, const struct policy *p, unsigned int first,
+		     struct attr_places *places);
+const struct location *wire_place(const struct attr_places *places, uint32_t offset);
+int wire_get_slot(const struct nlmsghdr *nlh, void *slot);
+int wire_get_policy(const struct nlmsghdr *nlh, void *dump);
+int wire_get_status(const struct nlmsghdr *nlh, void *status);
+bool wire_get_event(const struct nlmsghdr *nlh, struct event *e);
+
+#endif

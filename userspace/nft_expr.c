@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Expressions of nf_tables. Everything goes through register 1: one load, one
+ * comparison. A load that fails, of a tuple without connection, say, ends the rule.
+ */
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <libnftnl/expr.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+
+#include "nft_expr.h"
+
+#define LABEL_BYTES	16
+#define TCP_FLAGS_AT	13	/* offset of the byte with the flags */
+#define COMMENT_MAX	127
+
+/**
+ * rule_new() - begin a rule
+ * @chain: its chain
+ *
+ * Return: the rule; rule_put() ends it.
+ */
+struct nftnl_rule *rule_new(const char *chain)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+
+	nftnl_rule_set_str(r, NFTNL_RULE_TABLE, NFT_TABLE);
+	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, chain);
+	nftnl_rule_set_u32(r, NFTNL_RULE_FAMILY, NFPROTO_INET);
+	return r;
+}
+
+/**
+ * rule_put() - the rule is complete: put it into the transaction
+ * @b: the transaction
+ * @r: the rule
+ * @comment: shown by nft, or NULL
+ */
+void rule_put(struct nft_batch *b, struct nftnl_rule *r, const char *comment)
+{
+	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	struct nlmsghdr *nlh;
+
+	if (comment && strlen(comment) <= COMMENT_MAX) {
+		nftnl_udata_put_strz(udata, NFTNL_UDATA_RULE_COMMENT, comment);
+		nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(udata),
+				    nftnl_udata_buf_len(udata));
+	}
+	nlh = nft_message(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+			  comment ? comment : "a rule");
+	nftnl_rule_nlmsg_build_payload(nlh, r);
+	nft_message_done(b);
+	nftnl_udata_buf_free(udata);
+	nftnl_rule_free(r);
+}
+
+static void compare(struct nftnl_rule *r, uint32_t op, const void *value, uint32_t len)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("cmp");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
+	nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, value, len);
+	nftnl_rule_add_expr(r, e);
+}
+
+static void mask(struct nftnl_rule *r, const void *bits, uint32_t len)
+{
+	static const uint8_t zero[LABEL_BYTES];
+	struct nftnl_expr *e = nftnl_expr_alloc("bitwise");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, bits, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, len);
+	nftnl_rule_add_expr(r, e);
+}
+
+static void lookup(struct nftnl_rule *r, const char *set)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("lookup");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
+	nftnl_rule_add_expr(r, e);
+}
+
+static void load_meta(struct nftnl_rule *r, uint32_t key)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("meta");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
+	nftnl_rule_add_expr(r, e);
+}
+
+static struct nftnl_expr *load_ct(struct nftnl_rule *r, uint32_t key)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("ct");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	nftnl_rule_add_expr(r, e);
+	return e;
+}
+
+static void load_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("payload");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+	nftnl_rule_add_expr(r, e);
+}
+
+/**
+ * expr_meta_is() - a property of the packet has a value
+ * @r: the rule
+ * @key: NFT_META_*
+ * @value: the value
+ * @len: its bytes
+ */
+void expr_meta_is(struct nftnl_rule *r, uint32_t key, const void *value, uint32_t len)
+{
+	load_meta(r, key);
+	compare(r, NFT_CMP_EQ, value, len);
+}
+
+/**
+ * expr_meta_in() - a property of the packet is in a set
+ * @r: the rule
+ * @key: NFT_META_*
+ * @set: the set
+ */
+void expr_meta_in(struct nftnl_rule *r, uint32_t key, const char *set)
+{
+	load_meta(r, key);
+	lookup(r, set);
+}
+
+/**
+ * expr_ct_in() - a part of the connection's tuple is in a set
+ * @r: the rule
+ * @key: NFT_CT_*
+ * @dir: IP_CT_DIR_*
+ * @set: the set
+ */
+void expr_ct_in(struct nftnl_rule *r, uint32_t key, uint8_t dir, const char *set)
+{
+	struct nftnl_expr *e = load_ct(r, key);
+
+	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, dir);
+	lookup(r, set);
+}
+
+/**
+ * expr_ct_state() - the connection is in one of these states
+ * @r: the rule
+ * @states: CT_STATE_*
+ */
+void expr_ct_state(struct nftnl_rule *r, uint32_t states)
+{
+	const uint32_t zero = 0;
+
+	load_ct(r, NFT_CT_STATE);
+	mask(r, &states, sizeof(states));
+	compare(r, NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
+/* The kernel keeps labels as an array of longs. */
+static void label_bits(uint8_t bits[LABEL_BYTES])
+{
+	const unsigned int width = sizeof(unsigned long) * CHAR_BIT;
+	unsigned long words[LABEL_BYTES / sizeof(unsigned long)] = { 0 };
+
+	words[ESMTP_CT_LABEL_BIT / width] |= 1ul << ESMTP_CT_LABEL_BIT % width;
+	memcpy(bits, words, LABEL_BYTES);
+}
+
+/**
+ * expr_ct_label() - the connection has, or has not, the label of inspected ones
+ * @r: the rule
+ * @set: it has
+ */
+void expr_ct_label(struct nftnl_rule *r, bool set)
+{
+	static const uint8_t zero[LABEL_BYTES];
+	uint8_t bits[LABEL_BYTES];
+
+	label_bits(bits);
+	load_ct(r, NFT_CT_LABELS);
+	mask(r, bits, sizeof(bits));
+	compare(r, set ? NFT_CMP_NEQ : NFT_CMP_EQ, zero, sizeof(zero));
+}
+
+/**
+ * expr_payload_in() - a field of a header is in a set
+ * @r: the rule
+ * @base: NFT_PAYLOAD_*_HEADER
+ * @offset: of the field
+ * @len: its bytes
+ * @set: the set
+ */
+void expr_payload_in(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
+		     const char *set)
+{
+	load_payload(r, base, offset, len);
+	lookup(r, set);
+}
+
+/**
+ * expr_is_syn() - the packet opens a connection, or does not
+ * @r: the rule
+ * @syn: it does
+ */
+void expr_is_syn(struct nftnl_rule *r, bool syn)
+{
+	const uint8_t which = TH_FIN | TH_SYN | TH_RST | TH_ACK, want = TH_SYN;
+
+	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_AT, 1);
+	mask(r, &which, 1);
+	compare(r, syn ? NFT_CMP_EQ : NFT_CMP_NEQ, &want, 1);
+}
+
+/**
+ * expr_set_label() - give the connection the label of inspected ones; others stay
+ * @r: the rule
+ */
+void expr_set_label(struct nftnl_rule *r)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("immediate");
+	uint8_t bits[LABEL_BYTES];
+
+	label_bits(bits);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, bits, sizeof(bits));
+	nftnl_rule_add_expr(r, e);
+	e = nftnl_expr_alloc("ct");
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_LABELS);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
+	nftnl_rule_add_expr(r, e);
+}
+
+/**
+ * expr_object() - use an object: count, or set the helper
+ * @r: the rule
+ * @type: NFT_OBJECT_*
+ * @name: of the object
+ */
+void expr_object(struct nftnl_rule *r, uint32_t type, const char *name)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("objref");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, type);
+	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, name);
+	nftnl_rule_add_expr(r, e);
+}
+
+/**
+ * expr_verdict() - what becomes of the packet
+ * @r: the rule
+ * @verdict: NF_DROP, NFT_RETURN, NFT_JUMP, NFT_GOTO
+ * @chain: of the last two
+ */
+void expr_verdict(struct nftnl_rule *r, int verdict, const char *chain)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("immediate");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
+	if (chain)
+		nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain);
+	nftnl_rule_add_expr(r, e);
+}

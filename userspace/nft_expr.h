@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rules as nf_tables' machine sees them: loads into a register, comparisons, verdicts. */
+#ifndef ESMTPCTL_NFT_EXPR_H
+#define ESMTPCTL_NFT_EXPR_H
+
+#include <libnftnl/rule.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nft.h"
+
+struct nftnl_rule *rule_new(const char *chain);
+void rule_put(struct nft_batch *b, struct nftnl_rule *r, const char *comment);
+
+void expr_meta_is(struct nftnl_rule *r, uint32_t key, const void *value, uint32_t len);
+void expr_meta_in(struct nftnl_rule *r, uint32_t key, const char *set);
+void expr_ct_in(struct nftnl_rule *r, uint32_t key, uint8_t dir, const char *set);
+void expr_ct_state(struct nftnl_rule *r, uint32_t states);
+void expr_ct_label(struct nftnl_rule *r, bool set);
+void expr_payload_in(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
+		     const char *set);
+void expr_is_syn(struct nftnl_rule *r, bool syn);
+void expr_set_label(struct nftnl_rule *r);
+void expr_object(struct nftnl_rule *r, uint32_t type, const char *name);
+void expr_verdict(struct nftnl_rule *r, int verdict, const char *chain);
+
+#define CT_STATE_INVALID	NF_CT_STATE_INVALID_BIT
+#define CT_STATE_ESTABLISHED	NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
+#define CT_STATE_RELATED	NF_CT_STATE_BIT(IP_CT_RELATED)
+#define CT_STATE_NEW		NF_CT_STATE_BIT(IP_CT_NEW)
+#define CT_STATE_UNTRACKED	NF_CT_STATE_UNTRACKED_BIT
+
+#endif

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Putting a configuration into the kernel: stage in the module, then the nft
+ * table in one transaction, then the module's commit, which cannot fail any more.
+ * Until the transaction nothing has changed.
+ */
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "commands.h"
+#include "module.h"
+#include "nft.h"
+#include "util.h"
+
+/* Unlike any other, in all likelihood; soon after boot there may be no random numbers yet. */
+static uint64_t generation_new(void)
+{
+	struct timespec ts;
+	uint64_t g = 0;
+
+	if (getrandom(&g, sizeof(g), GRND_NONBLOCK) != sizeof(g)) {
+		clock_gettime(CLOCK_REALTIME, &ts);
+		g = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	}
+	return g ? g : 1;
+}
+
+static void say_set(FILE *f, const struct intervals *set)
+{
+	char buf[INTERVAL_TEXT_MAX];
+
+	for (size_t i = 0; i < set->n; i++)
+		fprintf(f, "%s%s", i ? ", " : " ", interval_format(&set->v[i], buf));
+}
+
+static void say_inspect(FILE *f, const struct config *c, const struct inspect *l)
+{
+	const struct class *k = l->class ? config_class(c, l->class) : NULL;
+	bool own_ports = k && k->lines & 1u << CLASS_DPORT;
+
+	if (l->kind == INSPECT_NONE) {
+		fputs("All other connections pass uninspected.\n", f);
+		return;
+	}
+	if (l->kind == INSPECT_EXEMPT) {
+		fprintf(f, "Connections of class %s are never inspected.\n", l->class);
+		return;
+	}
+	fprintf(f, "%s%s to port", l->class ? "Connections of class " : "All other connections",
+		l->class ? l->class : "");
+	say_set(f, own_ports ? &k->keys[CLASS_DPORT] : &c->ports);
+	fprintf(f, " are inspected by policy %s from now on.\n", l->policy);
+}
+
+/* Said once, when there was no table before: nobody shall be inspected without knowing. */
+static void say_first(FILE *f, const struct config *c)
+{
+	if (c->exempt.n) {
+		fputs("Never inspected are the hosts", f);
+		say_set(f, &c->exempt);
+		fputs(".\n", f);
+	}
+	for (const struct inspect *l = c->inspect; l; l = l->next)
+		say_inspect(f, c, l);
+	if (!c->inspect)
+		fputs("There is no inspect list: only connections that a table of your own gives a helper are inspected, see 'esmtpctl list policies'.\n",
+		      f);
+}
+
+static bool put_table(const struct config *c, uint64_t generation, bool check,
+		      const struct guard *keep, struct erecs *errors)
+{
+	struct nft_batch b;
+	bool ok;
+
+	if (!nft_begin(&b, errors))
+		return false;
+	if (generation)
+		nft_put_table(&b, c, generation, keep);
+	else
+		nft_delete_table(&b);
+	ok = nft_commit(&b, check, errors);
+	nft_end(&b);
+	return ok;
+}
+
+static bool commit(struct genl *g, uint64_t generation, bool check, struct erecs *errors)
+{
+	if (stage_commit(g, generation, check, errors))
+		return true;
+	if (!check)
+		erec_add(errors, NULL,
+			 "table inet %s is new but the module has kept its policies: load again, 'esmtpctl check' says what differs",
+			 NFT_TABLE);
+	return false;
+}
+
+static bool stage_and_put(struct genl *g, struct config *c, bool check, struct request *r)
+{
+	uint64_t generation = generation_new();
+	struct nft_table old;
+
+	if (!stage_begin(g, &r->errors) || !stage_policies(g, c, &r->errors) ||
+	    !nft_read(&old, &r->errors) ||
+	    !put_table(c, generation, check, &old.guard, &r->errors) ||
+	    !commit(g, generation, check, &r->errors))
+		return false;
+	if (!check && !old.present)
+		say_first(r->o.f, c);
+	return true;
+}
+
+/**
+ * load() - make a configuration the running one
+ * @c: the configuration
+ * @check: only ask the kernel whether it could
+ * @r: where to print and to put errors
+ *
+ * Return: true if it runs, or could.
+ */
+bool load(struct config *c, bool check, struct request *r)
+{
+	struct genl g;
+	bool ok;
+
+	if (!c->policies && !c->classes && !c->exempt.n && !c->inspect)
+		return check || load_nothing(&r->errors);
+	if (!genl_open(&g, &r->errors))
+		return false;
+	ok = stage_and_put(&g, c, check, r);
+	genl_close(&g);
+	return ok;
+}
+
+/**
+ * load_nothing() - remove table and policies
+ * @errors: why not
+ *
+ * The module is not loaded for this.
+ *
+ * Return: true if nothing is configured any more.
+ */
+bool load_nothing(struct erecs *errors)
+{
+	struct genl g;
+	bool ok;
+
+	if (!module_loaded())
+		return put_table(NULL, 0, false, NULL, errors);
+	if (!genl_open(&g, errors))
+		return false;
+	ok = stage_begin(&g, errors) && put_table(NULL, 0, false, NULL, errors) &&
+	     commit(&g, 0, false, errors);
+	genl_close(&g);
+	return ok;
+}
+
+/**
+ * command_flush_ruleset() - esmtpctl flush ruleset
+ * @r: the request
+ *
+ * Return: true if it worked.
+ */
+bool command_flush_ruleset(struct request *r)
+{
+	return load_nothing(&r->errors);
+}
+
+/**
+ * command_unload() - esmtpctl unload
+ * @r: the request
+ *
+ * Return: true if the module is gone.
+ */
+bool command_unload(struct request *r)
+{
+	return load_nothing(&r->errors) && (!module_loaded() || module_remove(&r->errors));
+}

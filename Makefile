@@ -13,10 +13,14 @@ quiet	:= $(if $(filter 1,$(V)),,-s)
 kver	= $(shell make -s -C "$(KDIR)" kernelrelease)
 moddir	= $(DESTDIR)/lib/modules/$(kver)/extra
 
+# Headers come without the vmlinux that BTF would be made from; kbuild says so at each build unless told not to try.
+kbuild	= $(MAKE) $(quiet) -C "$(KDIR)" M="$(CURDIR)" \
+	  $(if $(wildcard $(KDIR)/vmlinux),,CONFIG_DEBUG_INFO_BTF_MODULES=)
+
 all: module tool
 
 module: | kdir
-	$(Q)$(MAKE) $(quiet) -C "$(KDIR)" M="$(CURDIR)" modules
+	$(Q)$(kbuild) modules
 
 tool:
 	$(Q)$(MAKE) $(quiet) -C userspace all PREFIX="$(PREFIX)"
@@ -25,16 +29,16 @@ kdir:
 	$(if $(KDIR),,$(error no kernel headers: install linux-headers-$(shell dpkg --print-architecture), or name a \
 		folder with KDIR=))
 
+# userspace/ brings the tool, its manual page and /etc/esmtp.conf, which is neither overwritten nor removed.
 install: all
 	install -D -m 644 $(MODULE).ko "$(moddir)/$(MODULE).ko"
 	$(MAKE) $(quiet) -C userspace install PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
-	test -e "$(DESTDIR)/etc/esmtp.conf" || install -D -m 644 scripts/esmtp.conf "$(DESTDIR)/etc/esmtp.conf"
 	install -D -m 644 scripts/esmtp.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/esmtp.service"
 	$(if $(DESTDIR),,depmod -a $(kver))
 
-# The configuration stays: it is the administrator's.
 uninstall:
-	rm -f "$(moddir)/$(MODULE).ko" "$(DESTDIR)$(PREFIX)/lib/systemd/system/esmtp.service"
+	rm -f "$(moddir)/$(MODULE).ko" \
+		"$(DESTDIR)$(PREFIX)/lib/systemd/system/esmtp.service"
 	$(MAKE) $(quiet) -C userspace uninstall PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
 	$(if $(DESTDIR),,depmod -a $(kver))
 
@@ -42,7 +46,7 @@ clean:
 	$(Q)rm -rf .build
 	$(Q)$(MAKE) $(quiet) -C userspace clean
 	$(Q)$(MAKE) $(quiet) -C tests/unit clean
-	$(if $(KDIR),$(Q)$(MAKE) $(quiet) -C "$(KDIR)" M="$(CURDIR)" clean)
+	$(if $(KDIR),$(Q)$(kbuild) clean)
 
 setup:
 	$(Q)scripts/setup

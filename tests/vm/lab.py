@@ -1,0 +1,468 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the Python tests share: the network of lib.sh, sockets in its namespaces, TCP ends that send
+exactly the segments a test wants, counters, results."""
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CLIENT = {False: "10.0.1.2", True: "fd00:1::2"}
+SERVER = {False: "10.0.2.2", True: "fd00:2::2"}
+# Addresses that no kernel has: what is sent there only a Raw end answers.
+RAW = {"client": {False: "10.0.1.77", True: "fd00:1::77"},
+       "server": {False: "10.0.2.77", True: "fd00:2::77"}}
+DEVICE = {"client": ("c0", "rc"), "server": ("s0", "rs")}
+
+POLICY = """
+policy default {
+	banner mask
+	tls deny
+	stray-brackets blank
+	match cmd line length > 512 drop log
+	match cmd rcpt count > 100 drop log
+	match body line length > 998 log
+	match header line length > 998 drop log
+	match sender-address length > 320 drop log
+	match mime filename length > 255 drop log
+	match ehlo-reply-parameter others mask
+}
+"""
+# The same, but it resets where the other drops.
+RESETTING = POLICY.replace(" drop log", " reset log")
+MONITOR = "policy default {\n\tmode monitor\n\tbanner keep\n\tverbs any\n\ttls allow\n}\n"
+
+
+def inspect(policy=POLICY, lines=""):
+    return f"flush ruleset\n{policy}\ninspect {{\n\tdefault policy default\n{lines}\n}}\n"
+
+
+#
+# Namespaces.
+#
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
+_home = os.open("/proc/self/ns/net", os.O_RDONLY)
+
+
+def _setns(fd):
+    if libc.setns(fd, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+@contextlib.contextmanager
+def ns(name):
+    """Sockets made and programs started inside belong to this namespace. Of this thread alone."""
+    fd = os.open(f"/run/netns/{name}", os.O_RDONLY)
+    try:
+        _setns(fd)
+    finally:
+        os.close(fd)
+    try:
+        yield
+    finally:
+        _setns(_home)
+
+
+def run(name, *command, text=None, check=True):
+    with ns(name):
+        done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def sh(script):
+    """Commands of lib.sh."""
+    done = subprocess.run(["bash", "-c", ". ./lib.sh\n" + script], cwd=HERE, text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise AssertionError(f"{script}: exit code {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def nft(text, name="router"):
+    return run(name, "nft", "-f", "-", text=text)
+
+
+def rules(text, name="router"):
+    return run(name, "esmtpctl", "-f", "-", text=text)
+
+
+def up():
+    """The network, with a way from the router to the Raw ends; lost packets are sent again soon."""
+    sh("lab_up")
+    for name, v4, v6 in ("client", "10.0.1.1", "fd00:1::1"), ("server", "10.0.2.1", "fd00:2::1"):
+        run(name, "ip", "route", "change", "default", "via", v4, "rto_min", "30ms")
+        run(name, "ip", "-6", "route", "change", "default", "via", v6, "rto_min", "30ms")
+    for side, (dev, behind) in DEVICE.items():
+        mac = ":".join(f"{b:02x}" for b in hardware(side, dev))
+        for address in RAW[side].values():
+            run("router", "ip", "neigh", "replace", address, "lladdr", mac, "dev", behind, "nud", "permanent")
+
+
+def hardware(name, dev):
+    with ns(name), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        return fcntl.ioctl(s, 0x8927, struct.pack("16s16x", dev.encode()))[18:24]
+
+
+#
+# Counters, all in one: "held" of the module, "drop" of the policy, "event.pipe", "table.not-syn".
+#
+def counters(policy="default", name="router"):
+    found = {}
+    for entry in json.loads(run(name, "esmtpctl", "-j", "list", "counters"))["esmtp"]:
+        if "module" in entry:
+            found.update(entry["module"]["counters"])
+            found["live"] = entry["module"]["connections"]
+        if "counters" in entry and entry["counters"]["policy"] == policy:
+            c = entry["counters"]
+            found.update({"event." + k: v for k, v in c["events"].items()})
+            found.update({k: v for k, v in c.items() if isinstance(v, int)})
+            found["rules"] = [r["count"] for r in c["rules"]]
+        if "table" in entry:
+            found.update({"table." + k: v["packets"] for k, v in entry["table"].items()})
+    return found
+
+
+@contextlib.contextmanager
+def grows(**want):
+    """The counters named grow by so much; a tuple: at least and at most. _ stands for -, __ for a dot."""
+    before = counters()
+    yield
+    after = counters()
+    for key, by in want.items():
+        key = key.replace("__", ".").replace("_", "-")
+        grown = after[key] - before[key]
+        low, high = by if isinstance(by, tuple) else (by, by)
+        if not low <= grown <= high:
+            other = {k: after[k] - v for k, v in before.items() if isinstance(v, int) and after[k] != v}
+            raise AssertionError(f"counter {key} grew by {grown}, not {by}; grown are {other}")
+
+
+#
+# The kernel's own TCP.
+#
+def family(v6):
+    return socket.AF_INET6 if v6 else socket.AF_INET
+
+
+def listen(name="server", v6=False, port=25, address=None):
+    with ns(name):
+        s = socket.socket(family(v6), socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if v6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    s.bind((address or ("::" if v6 else "0.0.0.0"), port))
+    s.listen(512)
+    s.settimeout(20)
+    return s
+
+
+def connect(to, port=25, name="client", sport=0, source=None, timeout=20):
+    v6 = ":" in to
+    with ns(name):
+        s = socket.socket(family(v6), socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.settimeout(timeout)
+    if sport or source:
+        s.bind((source or ("::" if v6 else "0.0.0.0"), sport))
+    s.connect((to, port))
+    return s
+
+
+def joined(listener, to, **kw):
+    """Both ends of a new connection: the client's, the server's."""
+    c = connect(to, **kw)
+    s, _ = listener.accept()
+    s.settimeout(20)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return c, s
+
+
+def read(sock, n):
+    """Exactly n bytes, or what there is until the end."""
+    got = b""
+    while len(got) < n:
+        part = sock.recv(n - len(got))
+        if not part:
+            break
+        got += part
+    return got
+
+
+def said(sender, data, receiver, want=None):
+    """One end sends, the other receives it; want: as it is to look there."""
+    want = data if want is None else want
+    sender.sendall(data)
+    got = read(receiver, len(want))
+    same(got, want)
+
+
+def same(got, want, what="received"):
+    if got == want:
+        return
+    at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
+    low = max(0, at - 40)
+    raise AssertionError(f"{what} {len(got)} bytes, not {len(want)}; differs at {at}:\n"
+                         f"  is    …{got[low:at + 60]!r}\n  wants …{want[low:at + 60]!r}")
+
+
+def quiet(sock, seconds=0.5):
+    """Nothing arrives and the connection stays open."""
+    if select.select([sock], [], [], seconds)[0]:
+        raise AssertionError(f"expected silence, but there is {sock.recv(100)!r}")
+
+
+def is_reset(sock, seconds=10):
+    """ECONNRESET comes, with nothing before it."""
+    sock.settimeout(seconds)
+    try:
+        got = sock.recv(100)
+    except ConnectionResetError:
+        return
+    except socket.timeout as e:
+        raise AssertionError(f"no RST within {seconds} s") from e
+    raise AssertionError(f"no RST but {got!r}")
+
+
+#
+# TCP by hand.
+#
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+
+
+def checksum(data):
+    if len(data) & 1:
+        data += b"\0"
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+class Segment:
+    def __init__(self, raw, v6):
+        if v6:
+            length, at = struct.unpack_from(">H", raw, 4)[0] + 40, 40
+            self.src, self.dst, proto = raw[8:24], raw[24:40], raw[6]
+        else:
+            length, at = struct.unpack_from(">H", raw, 2)[0], (raw[0] & 15) * 4
+            self.src, self.dst, proto = raw[12:16], raw[16:20], raw[9]
+        self.tcp = proto == 6
+        if not self.tcp:
+            return
+        self.extra = len(raw) - length      # bytes behind the packet's own end
+        raw = raw[at:length]
+        (self.sport, self.dport, self.seq, self.ack, off, self.flags, self.window, self.sum,
+         self.urg) = struct.unpack_from(">HHIIBBHHH", raw)
+        self.payload = raw[(off >> 4) * 4:]
+        pseudo = self.src + self.dst + struct.pack(">II", len(raw), 6)
+        self.sum_ok = checksum(pseudo + raw) == 0
+
+    def __repr__(self):
+        flags = "".join(c for i, c in enumerate("FSRPAU") if self.flags & 1 << i)
+        return f"<{flags} seq {self.seq} ack {self.ack} {self.payload[:60]!r}>"
+
+
+class Raw:
+    """One end of a TCP connection. Nothing is sent but what the test sends."""
+
+    def __init__(self, side, sport, to, dport, isn=1000000, address=None):
+        self.v6 = ":" in to
+        self.side, self.sport, self.dport = side, sport, dport
+        self.address = address or RAW[side][self.v6]
+        self.src = socket.inet_pton(family(self.v6), self.address)
+        self.dst = socket.inet_pton(family(self.v6), to)
+        self.snd, self.rcv, self.isn = isn, 0, isn
+        self.window = 65535
+        self.strict = False     # checksums on the wire are complete
+        dev, behind = DEVICE[side]
+        self.proto = 0x86dd if self.v6 else 0x0800
+        self.to = (dev, self.proto, 0, 0, hardware("router", behind))
+        with ns(side):
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+        self.sock.bind((dev, self.proto))
+
+    def close(self):
+        self.sock.close()
+
+    def packet(self, flags, data=b"", seq=None, ack=None, urg=0, options=b"", spoil=0):
+        seq = (self.snd if seq is None else seq) & 0xffffffff
+        ack = self.rcv if ack is None else ack
+        if not flags & ACK:
+            ack = 0
+        raw = struct.pack(">HHIIBBHHH", self.sport, self.dport, seq, ack & 0xffffffff,
+                          (20 + len(options)) // 4 << 4, flags, self.window, 0, urg) + options + data
+        total = checksum(self.src + self.dst + struct.pack(">II", len(raw), 6) + raw) ^ spoil
+        raw = raw[:16] + struct.pack(">H", total) + raw[18:]
+        if self.v6:
+            return struct.pack(">IHBB", 6 << 28, len(raw), 6, 64) + self.src + self.dst + raw
+        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(raw), 0, 0x4000, 64, 6, 0) + self.src + self.dst
+        return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + raw
+
+    def send(self, data=b"", flags=ACK | PSH, seq=None, **kw):
+        """A segment; without seq it is the next one. Moves on by what is new."""
+        start = self.snd if seq is None else seq
+        self.sock.sendto(self.packet(flags, data, seq, **kw), self.to)
+        end = start + len(data) + bool(flags & SYN) + bool(flags & FIN)
+        if (end - self.snd) & 0xffffffff < 1 << 31:
+            self.snd = end & 0xffffffff
+
+    def get(self, seconds=3):
+        """The next segment of this connection, or None."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            if not select.select([self.sock], [], [], max(0, left))[0]:
+                return None
+            raw, where = self.sock.recvfrom(1 << 17)
+            if where[2] == socket.PACKET_OUTGOING:
+                continue
+            seg = Segment(raw, self.v6)
+            if (seg.tcp and seg.src == self.dst and seg.dst == self.src and
+                    (seg.sport, seg.dport) == (self.dport, self.sport)):
+                return seg
+
+    def want(self, data=None, seconds=3, seq=None):
+        """The next segment, which has this payload; seq: there, else it is the next one. What only
+        acknowledges counts when there is to be no payload."""
+        seg = self.get(seconds)
+        while data and seg and not seg.payload and not seg.flags & (SYN | RST | FIN):
+            seg = self.get(seconds)
+        assert seg, f"no segment came to the {self.side}, expected was {data!r}"
+        assert not seg.flags & RST, f"{self.side}: {seg}, expected was {data!r}"
+        assert seg.sum_ok or not self.strict, f"{seg}: wrong checksum"
+        if data is not None:
+            same(seg.payload, data, f"the {self.side} received")
+        if seq is not None:
+            assert seg.seq == seq & 0xffffffff, f"{seg} is not at {seq}"
+        elif seg.payload:
+            assert seg.seq == self.rcv, f"{seg} is not at {self.rcv}"
+        if seg.payload:
+            end = seg.seq + len(seg.payload)
+            if (end - self.rcv) & 0xffffffff < 1 << 31:
+                self.rcv = end & 0xffffffff
+        return seg
+
+    def ack(self):
+        self.send(flags=ACK)
+
+    def silent(self, seconds=0.3):
+        """No segment with payload, FIN or RST comes."""
+        end = time.monotonic() + seconds
+        while True:
+            seg = self.get(max(0, end - time.monotonic()))
+            if seg is None:
+                return
+            assert not seg.payload and not seg.flags & (RST | FIN), f"the {self.side} received {seg}"
+
+    def reset(self, seconds=3, seq=None):
+        """A RST comes, with the number that is expected."""
+        end = time.monotonic() + seconds
+        while True:
+            seg = self.get(max(0, end - time.monotonic()))
+            assert seg, f"no RST came to the {self.side}"
+            if seg.flags & RST:
+                break
+            assert not seg.payload, f"no RST but {seg}"
+        want = self.rcv if seq is None else seq & 0xffffffff
+        assert seg.seq == want, f"{seg}: its number is not {want}"
+        return seg
+
+    def drain(self):
+        while self.get(0):
+            pass
+
+
+_port = 30000
+
+
+def raw_pair(v6=False, port=25, sport=None, client_isn=1000000, server_isn=2000000):
+    """Two Raw ends, connected."""
+    global _port
+    _port += 1
+    sport = sport or _port
+    c = Raw("client", sport, RAW["server"][v6], port, client_isn)
+    s = Raw("server", port, RAW["client"][v6], sport, server_isn)
+    c.strict = s.strict = True
+    handshake(c, s)
+    return c, s
+
+
+def handshake(c, s):
+    c.send(flags=SYN)
+    seg = s.get()
+    assert seg and seg.flags == SYN and not seg.payload, f"SYN: {seg}"
+    s.rcv = (seg.seq + 1) & 0xffffffff
+    s.send(flags=SYN | ACK)
+    seg = c.get()
+    assert seg and seg.flags == SYN | ACK and not seg.payload, f"SYN/ACK: {seg}"
+    c.rcv = (seg.seq + 1) & 0xffffffff
+    c.ack()
+    seg = s.get()
+    assert seg and seg.flags == ACK, f"ACK: {seg}"
+
+
+def talk(c, s, data, want=None, acked=True):
+    """c sends data in one segment, s receives it, as want says, and acknowledges it."""
+    c.send(data)
+    s.want(data if want is None else want)
+    if acked:
+        s.ack()
+        seg = c.get()
+        assert seg and not seg.payload and seg.flags == ACK, f"ACK: {seg}"
+
+
+def begin(c, s, greeting=b"220 mx ESMTP\r\n", want=b"220 ********\r\n"):
+    """Greeting and HELO, all acknowledged."""
+    talk(s, c, greeting, want)
+    talk(c, s, b"HELO c\r\n")
+    talk(s, c, b"250 mx\r\n")
+
+
+def envelope(c, s):
+    talk(c, s, b"MAIL FROM:<a@c.test>\r\n")
+    talk(s, c, b"250 ok\r\n")
+    talk(c, s, b"RCPT TO:<b@s.test>\r\n")
+    talk(s, c, b"250 ok\r\n")
+
+
+def content(c, s):
+    """An envelope, and 354 to DATA."""
+    envelope(c, s)
+    talk(c, s, b"DATA\r\n")
+    talk(s, c, b"354 go\r\n")
+
+
+#
+# Results.
+#
+def tests(*functions):
+    """Runs functions; the name of each is the first line of its docstring."""
+    failed = 0
+    chosen = os.environ.get("ONLY")
+    for f in functions:
+        if chosen and chosen not in f.__name__:
+            continue
+        start, name = time.monotonic(), f.__doc__.split("\n")[0].rstrip(".")
+        try:
+            f()
+            line, why = f"ok {name}", ""
+        except Exception:
+            failed += 1
+            line, why = f"not ok {name}", traceback.format_exc()
+        print(f"{line} # {time.monotonic() - start:.1f} s", flush=True)
+        for text in why.splitlines():
+            print("    " + text, flush=True)
+    sys.exit(1 if failed else 0)

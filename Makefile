@@ -10,7 +10,8 @@ MODULE	:= nf_conntrack_esmtp
 
 Q	:= $(if $(filter 1,$(V)),,@)
 quiet	:= $(if $(filter 1,$(V)),,-s)
-kver	= $(shell make -s -C "$(KDIR)" kernelrelease)
+# Not "make kernelrelease": Debian's headers answer that with the version of the source.
+kver	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$(KDIR)/include/generated/utsrelease.h")
 moddir	= $(DESTDIR)/lib/modules/$(kver)/extra
 
 # Headers come without the vmlinux that BTF would be made from; kbuild says so at each build unless told not to try.
@@ -31,16 +32,16 @@ kdir:
 
 # userspace/ brings the tool, its manual page and /etc/esmtp.conf, which is neither overwritten nor removed.
 install: all
-	install -D -m 644 $(MODULE).ko "$(moddir)/$(MODULE).ko"
-	$(MAKE) $(quiet) -C userspace install PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
-	install -D -m 644 scripts/esmtp.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/esmtp.service"
-	$(if $(DESTDIR),,depmod -a $(kver))
+	$(Q)install -D -m 644 $(MODULE).ko "$(moddir)/$(MODULE).ko"
+	$(Q)$(MAKE) $(quiet) -C userspace install PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
+	$(Q)install -D -m 644 scripts/esmtp.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/esmtp.service"
+	$(if $(DESTDIR),,$(Q)depmod -a $(kver))
 
 uninstall:
-	rm -f "$(moddir)/$(MODULE).ko" \
+	$(Q)rm -f "$(moddir)/$(MODULE).ko" \
 		"$(DESTDIR)$(PREFIX)/lib/systemd/system/esmtp.service"
-	$(MAKE) $(quiet) -C userspace uninstall PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
-	$(if $(DESTDIR),,depmod -a $(kver))
+	$(Q)$(MAKE) $(quiet) -C userspace uninstall PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
+	$(if $(DESTDIR),,$(Q)depmod -a $(kver))
 
 clean:
 	$(Q)rm -rf .build

@@ -151,7 +151,6 @@ static bool line_end(struct esmtp_feed *f, struct esmtp_content *c)
 	c->cr = false;
 	c->line_len = 0;
 	c->limit = c->first_limit;
-	c->mime.alive = 0;
 	f->pos++;
 	return false;
 }

@@ -674,6 +674,8 @@ static void test_many_names(void **state)
 		{ "Content-Disposition: a; filename*0=abc\r\nContent-Disposition: a; filename*1=abc", { 0 } },
 		{ "Content-Type: a/b; name=%\r\nContent-Disposition: a; filename=%", { 6, 6 } },
 		{ "Content-Type: a/b; name=%; filename=%", { 6, 6 } },
+		{ "Content-Disposition: a; filename=abc\r\n\r%", { 0 } },
+		{ "Content-Disposition: a; filename=abc\r\n\tabc", { 7 } },
 		{ "Content-Type: a/b; xname=%; filenamex=%; file=%", { 0 } },
 		{ "Content-Type: a/b; filename*x=%; filename**=%; filename*0*0=%; *=%", { 0 } },
 		{ "Content-Type: a/b; x=\"; name=%\"; name=abc", { 0 } },

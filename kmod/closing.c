@@ -251,6 +251,23 @@ static void live_on(struct nf_conn *ct, const struct sk_buff *skb)
 	esmtp_compat_refresh(ct, skb, TOMBSTONE_LIFE);
 }
 
+/*
+ * The entry stays, for the next segment would open one without helper; but a new connection by
+ * the same ports may take its place, as after any RST: conntrack deletes a closed entry at a
+ * SYN if it has seen somebody close it.
+ */
+static void bury(struct nf_conn *ct)
+{
+	unsigned int dir;
+
+	nf_ct_set_closing(&ct->ct_general);
+	spin_lock_bh(&ct->lock);
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
+		ct->proto.tcp.seen[dir].flags |= IP_CT_TCP_FLAG_CLOSE_INIT;
+	spin_unlock_bh(&ct->lock);
+	live_on(ct, NULL);
+}
+
 void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 {
 	if (s->state >= SESSION_CLOSED)
@@ -269,14 +286,8 @@ void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 	esmtp_flow_free(s, &s->flow[ESMTP_DIR_CLIENT]);
 	esmtp_flow_free(s, &s->flow[ESMTP_DIR_SERVER]);
 
-	/*
-	 * The entry stays, for the next segment would open one without helper; but a new
-	 * connection by the same ports may take its place, as after any RST.
-	 */
-	if (s->ct) {
-		nf_ct_set_closing(&s->ct->ct_general);
-		live_on(s->ct, NULL);
-	}
+	if (s->ct)
+		bury(s->ct);
 }
 
 void esmtp_closed_count(struct esmtp_session *s)

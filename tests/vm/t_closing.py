@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a connection is closed: silence, RSTs that are accepted, verdicts that wait for replies, what comes later."""
+import socket
+import time
+
+import lab
+from lab import (ACK, FIN, RESETTING, RST, SERVER, begin, content, grows, inspect, is_reset, joined, listen, quiet,
+                 raw_pair, read, rules, said, same, talk)
+
+LONG = b"NOOP " + b"x" * 508 + b"\r\n"         # 513 bytes without its end
+FORWARD_DROP = """
+table inet closed {
+	chain output {
+		type filter hook output priority 0; policy drop;
+		oifname "lo" accept
+		meta l4proto ipv6-icmp accept
+	}
+}
+"""
+
+
+def opened(lst, to, **kw):
+    """Two real ends, greeted."""
+    c, s = joined(lst, to, **kw)
+    said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
+    said(c, b"HELO c\r\n", s)
+    said(s, b"250 mx\r\n", c)
+    return c, s
+
+
+def test_drop():
+    """drop: the client hears nothing, the server gets a RST at once"""
+    rules(inspect())
+    for v6 in False, True:
+        with listen(v6=v6) as lst:
+            c, s = opened(lst, SERVER[v6])
+            with grows(closed=1, drop=(1, 20), reset_drop=0, rst_sent=1):
+                c.sendall(LONG)
+                start = time.monotonic()
+                is_reset(s, 2)
+                assert time.monotonic() - start < 1, "not at once"
+                quiet(c, 3)
+            assert tcp_state(c) == 1, "the client's socket has changed its state"
+            c.close()
+
+
+def tcp_state(sock):
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+
+
+def test_drop_silence():
+    """drop: no segment at all reaches the client, not for what it sends again either"""
+    rules(inspect())
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        c.send(LONG)
+        s.reset()
+        for _ in range(4):
+            c.send(LONG, seq=c.snd - len(LONG))
+        c.send(b"QUIT\r\n")
+        c.send(flags=ACK | FIN)
+        seg = c.get(1)
+        assert seg is None, f"the client received {seg}"
+        s.silent(0)
+
+
+def reset_both(c, s, data):
+    c.sendall(data)
+    is_reset(s, 5)
+    is_reset(c, 5)
+
+
+def test_reset():
+    """reset: both ends get a RST that they accept"""
+    rules(inspect(RESETTING))
+    for v6 in False, True:
+        with listen(v6=v6) as lst:
+            c, s = opened(lst, SERVER[v6])
+            with grows(closed=1, drop=0, reset_drop=(1, 9), rst_sent=(2, 4)):
+                reset_both(c, s, LONG)
+
+
+def test_reset_output_closed():
+    """reset: also where the router's own OUTPUT chain lets nothing out"""
+    rules(inspect(RESETTING))
+    lab.nft(FORWARD_DROP)
+    try:
+        for v6 in False, True:
+            with listen(v6=v6) as lst:
+                c, s = opened(lst, SERVER[v6])
+                reset_both(c, s, LONG)
+    finally:
+        lab.run("router", "nft", "delete table inet closed")
+
+
+def test_reset_nat():
+    """reset: behind DNAT and masquerading both ends know the addresses"""
+    rules(inspect(RESETTING))
+    lab.sh("nat both")
+    try:
+        for v6, to in (False, "10.0.1.1"), (True, "fd00:1::1"):
+            with listen(v6=v6) as lst:
+                c, s = opened(lst, to)
+                assert s.getpeername()[0] == ("fd00:2::1" if v6 else "10.0.2.1"), s.getpeername()
+                reset_both(c, s, LONG)
+    finally:
+        lab.sh("nat off")
+
+
+def test_reset_local():
+    """reset: the router itself is the server, and is the client"""
+    rules(inspect(RESETTING))
+    for closed in False, True:
+        if closed:
+            lab.nft(FORWARD_DROP.replace('oifname "lo" accept', 'oifname "lo" accept\ntcp dport 25 accept\ntcp sport 25 accept'))
+        for v6, near, far in (False, "10.0.1.1", "10.0.2.2"), (True, "fd00:1::1", "fd00:2::2"):
+            with listen("router", v6) as lst:
+                c, s = opened(lst, near)
+                reset_both(c, s, LONG)
+            with listen("server", v6) as lst:
+                c, s = opened(lst, far, name="router")
+                reset_both(c, s, LONG)
+            with listen("router", v6) as lst:
+                c, s = opened(lst, near, name="router")
+                reset_both(c, s, LONG)
+    lab.run("router", "nft", "delete table inet closed")
+
+
+def test_reset_content():
+    """reset: in content, both RSTs have the number that is expected"""
+    rules(inspect(RESETTING))
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        content(c, s)
+        first = b"Subject: a\r\nX-Long: " + b"y" * 500
+        c.send(first)
+        s.want(first)
+        c.send(b"y" * 600 + b"\r\n\r\n.\r\n")
+        seg = s.get()
+        # What stands before the byte that is too much may have passed.
+        passed = seg.payload
+        assert len(first) - 20 + 8 + len(passed) <= 998 and passed == b"y" * len(passed), f"{seg}"
+        s.rcv += len(passed)
+        s.reset()
+        c.reset()
+
+
+def test_challenge():
+    """a RST that was lost, or answered by a challenge ACK, is sent again with the number asked for"""
+    rules(inspect(RESETTING))
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        c.send(LONG)
+        s.reset()
+        c.reset()
+        for end in s, c:
+            end.drain()
+            end.rcv -= 3
+            end.ack()
+            end.reset()
+        for _ in range(20):
+            s.ack()
+        s.get(0.5)
+        n = 0
+        while s.get(0.2):
+            n += 1
+        assert n < 10, f"{n} RSTs: no bound"
+
+
+def test_latched():
+    """a verdict waits until the replies that are owed have reached the client"""
+    for policy in lab.POLICY, RESETTING:
+        rules(inspect(policy))
+        for v6 in False, True:
+            with listen(v6=v6) as lst:
+                latched(lst, SERVER[v6], policy is RESETTING)
+
+
+def latched(lst, to, reset):
+    c, s = opened(lst, to)
+    said(c, b"MAIL FROM:<a@c.test>\r\n", s)
+    c.sendall(b"RCPT TO:<b@s.test>\r\nRCPT TO:<c@s.test>\r\n" + LONG + b"QUIT\r\n")
+    same(read(s, 40), b"RCPT TO:<b@s.test>\r\nRCPT TO:<c@s.test>\r\n")
+    quiet(s, 0.5)
+    for reply in b"250 sender ok\r\n", b"250-one\r\n250 ok\r\n":
+        said(s, reply, c)
+        quiet(s, 0.2)
+    s.sendall(b"550 no such user\r\n")
+    same(read(c, 18), b"550 no such user\r\n")
+    is_reset(s, 5)
+    if reset:
+        is_reset(c, 5)
+    else:
+        quiet(c, 1)
+    c.close()
+
+
+def test_latched_accepted():
+    """the 250 to a message gets through before the violation behind it closes"""
+    rules(inspect())
+    c, s = raw_pair()
+    begin(c, s)
+    content(c, s)
+    c.send(b"Subject: x\r\n\r\n.\r\n" + LONG)
+    s.want(b"Subject: x\r\n\r\n.\r\n")
+    s.ack()
+    s.silent(0.5)
+    c.send(LONG, seq=s.rcv)
+    s.silent(0.2)
+    c.drain()
+    s.send(b"250 accepted\r\n")
+    c.want(b"250 accepted\r\n")
+    s.reset()
+
+
+def test_pipe():
+    """a bar in an address closes, and nothing of its line has passed"""
+    rules(inspect())
+    c, s = raw_pair()
+    begin(c, s)
+    with grows(event__pipe=1, closed=1):
+        c.send(b'MAIL FROM:<"|sh"@c.test>\r\n')
+        seg = s.reset()
+        assert seg.seq == s.rcv
+
+
+def test_late_data():
+    """data behind a RST meets the tombstone"""
+    for policy in lab.POLICY, RESETTING:
+        rules(inspect(policy))
+        for v6 in False, True:
+            c, s = raw_pair(v6)
+            begin(c, s)
+            c.send(LONG)
+            s.reset()
+            if policy is RESETTING:
+                c.reset()
+            key = "reset_drop" if policy is RESETTING else "drop"
+            with grows(**{key: 3, "table__not_syn": 0}):
+                c.send(b"EXPN root\r\n", seq=c.snd - len(LONG))
+                c.send(b"EXPN root\r\n")
+                s.send(b"250 ok\r\n")
+            for end in c, s:
+                for seg in iter(lambda: end.get(0.2), None):
+                    assert seg.flags & RST and end is s or policy is RESETTING, f"{seg}"
+
+
+def test_late_data_deleted():
+    """data of a connection whose entry was deleted opens no entry and does not pass"""
+    rules(inspect(RESETTING))
+    for v6 in False, True:
+        for killed in True, False:
+            c, s = raw_pair(v6)
+            begin(c, s)
+            if killed:
+                c.send(LONG)
+                s.reset()
+                c.reset()
+            lab.run("router", "conntrack", "-D", "-p", "tcp", "--sport", str(c.sport), "-f", "ipv6" if v6 else "ipv4")
+            with grows(table__not_syn=3, table__invalid=1, table__pickup=0):
+                c.send(b"EXPN root\r\n")
+                c.send(flags=ACK)
+                c.send(flags=ACK | FIN)
+                s.send(b"250 ok\r\n")
+                s.silent(0.2)
+                c.silent(0.2)
+
+
+def test_same_port():
+    """a new connection by the same ports works at once"""
+    rules(inspect(RESETTING))
+    for v6 in False, True:
+        with listen(v6=v6) as lst:
+            c, s = opened(lst, SERVER[v6], sport=40001)
+            reset_both(c, s, LONG)
+            c.close()
+            s.close()
+            start = time.monotonic()
+            c, s = opened(lst, SERVER[v6], sport=40001)
+            assert time.monotonic() - start < 1, "not at once"
+            said(c, b"STARTTLS\r\n", s, b"XXXXXXXX\r\n")
+            c.close()
+            s.close()
+
+
+def test_same_port_dropped():
+    """after drop the client's new connection by the same port is inspected from its start"""
+    rules(inspect())
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        c.send(LONG)
+        s.reset()
+        c.drain()
+        s.drain()
+        c2 = lab.Raw("client", c.sport, lab.RAW["server"][v6], 25, 77000000)
+        s2 = lab.Raw("server", 25, lab.RAW["client"][v6], c.sport, 88000000)
+        with grows(connections=1):
+            lab.handshake(c2, s2)
+            begin(c2, s2)
+        c2.send(b"STARTTLS\r\n")
+        s2.want(b"XXXXXXXX\r\n")
+
+
+def test_reply_not_earned():
+    """2xx to a line of Xs, 354 to what is not DATA: withheld, both ends closed"""
+    rules(inspect())
+    for command, seen, reply in ((b"STARTTLS\r\n", b"XXXXXXXX\r\n", b"220 go\r\n"),
+                                 (b"DATAXX\r\n", b"XXXXXX\r\n", b"354 go\r\n"),
+                                 (b"NOOP\r\n", b"NOOP\r\n", b"334 go\r\n")):
+        c, s = raw_pair()
+        begin(c, s)
+        talk(c, s, command, seen)
+        with grows(event__bypass=1, closed=1):
+            s.send(reply)
+            c.reset()
+            s.reset()
+
+
+if __name__ == "__main__":
+    lab.up()
+    lab.tests(test_drop, test_drop_silence, test_reset, test_reset_output_closed, test_reset_nat, test_reset_local,
+              test_reset_content, test_challenge, test_latched, test_latched_accepted, test_pipe, test_late_data,
+              test_late_data_deleted, test_same_port, test_same_port_dropped, test_reply_not_earned)

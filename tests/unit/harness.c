@@ -446,25 +446,32 @@ static const char *differ_in_events(const struct harness *a,
 	return NULL;
 }
 
-/* What passed: of equal length, content untouched. Of a connection that was closed a
- * cut run may pass more, but only a part of the line at which it was closed.
+/* Bytes up to the end of the last complete line. */
+static size_t complete(const struct bytes *b)
+{
+	size_t n = b->n;
+
+	while (n && b->p[n - 1] != '\n')
+		n--;
+	return n;
+}
+
+/* What passed: of equal length, content untouched. Of a connection that was closed all before the violating
+ * line has passed, and how much of that line depends on the cut; but never its end.
  */
 static const char *differ_in_bytes(const struct harness *model,
 				   const struct harness *h, int dir)
 {
 	const struct bytes *a = &model->out[dir], *b = &h->out[dir];
-	size_t i;
+	size_t i, n = a->n < b->n ? a->n : b->n;
 
-	if (b->n < a->n)
-		return "bytes that must pass";
-	if (b->n > a->n && !model->verdict && !model->engine.latched)
+	if (complete(a) != complete(b))
+		return "complete lines";
+	if (b->n != a->n && !model->verdict && !model->engine.latched)
 		return "number of bytes";
-	for (i = a->n; i < b->n; i++)
-		if (b->p[i] == '\n')
-			return "the violating line, which passed complete";
 	if (dir == ESMTP_DIR_SERVER)
 		return NULL;
-	for (i = 0; i < a->n; i++)
+	for (i = 0; i < n; i++)
 		if (model->content.p[i] != h->content.p[i])
 			return "what is content";
 	for (i = 0; i < b->n; i++)
@@ -473,8 +480,27 @@ static const char *differ_in_bytes(const struct harness *model,
 	return NULL;
 }
 
+static void print_run(const struct harness *model, const struct step *steps,
+		      size_t n)
+{
+	const struct esmtp_rule *rule;
+	size_t i;
+
+	fprintf(stderr, "policy: flags 0x%x verbs 0x%llx\n",
+		model->policy.flags, (unsigned long long)model->policy.verbs);
+	for (i = 0; i < model->policy.n_rules; i++) {
+		rule = &model->rules[i];
+		fprintf(stderr, "\trule %zu: match %u limit %u keywords 0x%x action %u\n",
+			i, rule->match, rule->limit, rule->keywords,
+			rule->action);
+	}
+	for (i = 0; i < n; i++)
+		print_bytes(steps[i].dir ? "S" : "C",
+			    (const u8 *)steps[i].data, steps[i].len);
+}
+
 static void compare(const struct harness *model, const struct harness *h,
-		    const char *how)
+		    const char *how, const struct step *steps, size_t n)
 {
 	const char *what = NULL;
 
@@ -492,6 +518,7 @@ static void compare(const struct harness *model, const struct harness *h,
 		what = differ_in_bytes(model, h, ESMTP_DIR_SERVER);
 	if (!what)
 		return;
+	print_run(model, steps, n);
 	print_events("uncut", model);
 	print_bytes("client, uncut", model->out[0].p, model->out[0].n);
 	print_bytes("server, uncut", model->out[1].p, model->out[1].n);
@@ -514,7 +541,7 @@ static void one_cut(const struct harness *model, const struct step *steps,
 	harness_run(&h, steps, n, cut);
 	snprintf(how, sizeof(how), "cut kind %d, argument %u", cut.kind,
 		 cut.arg);
-	compare(model, &h, how);
+	compare(model, &h, how, steps, n);
 	harness_free(&h);
 }
 

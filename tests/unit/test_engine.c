@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Waiting, closing, the queue of replies owed, and random dialogues. */
+#include "harness.h"
+
+#define BIT(v) (1ull << (v))
+
+static void server(struct harness *h, const char *text)
+{
+	harness_say(h, ESMTP_DIR_SERVER, text);
+}
+
+static void client(struct harness *h, const char *text)
+{
+	harness_say(h, ESMTP_DIR_CLIENT, text);
+}
+
+static void begin(struct harness *h)
+{
+	harness_init(h);
+	server(h, "220\r\n");
+}
+
+/* One call by hand: what the stream layer sees. */
+static u32 feed(struct harness *h, enum esmtp_dir dir, const char *text,
+		struct esmtp_result *r)
+{
+	memset(r, 0xa5, sizeof(*r));
+	return esmtp_engine_feed(&h->engine, &h->policy, dir, (const u8 *)text,
+				 strlen(text), r);
+}
+
+static void test_data_waits(void **state)
+{
+	struct esmtp_result r;
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	/* taken right up to the LF of DATA, and what is behind it is held */
+	assert_int_equal(feed(&h, 0, "NOOP\r\nDATA\r\nSubject: x\r\n", &r), 12);
+	assert_true(r.hold);
+	assert_false(r.content);
+	assert_int_equal(r.n_events, 1);
+	assert_int_equal(r.events[0].type, ESMTP_EVENT_EARLY_CONTENT);
+	assert_int_equal(feed(&h, 0, "Subject: x\r\n", &r), 0);
+	assert_true(r.hold);
+	assert_int_equal(r.n_events, 0);
+	assert_int_equal(feed(&h, 1, "250 ok\r\n354-go\r\n", &r), 16);
+	assert_int_equal(feed(&h, 0, "S", &r), 0);
+	assert_true(r.hold);
+	assert_int_equal(feed(&h, 1, "354 on\r\n", &r), 8);
+	assert_int_equal(feed(&h, 0, "Subject: x\r\n.\r\nXFOO\r\n", &r), 15);
+	assert_true(r.content);
+	assert_false(r.hold);
+	assert_int_equal(r.n_edits, 0);
+	assert_int_equal(feed(&h, 0, "XFOO\r\n", &r), 6);
+	assert_false(r.content);
+	assert_int_equal(r.n_edits, 1);
+	harness_free(&h);
+}
+
+static void test_nothing_is_taken_of_nothing(void **state)
+{
+	struct esmtp_result r;
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	assert_int_equal(feed(&h, 0, "", &r), 0);
+	assert_false(r.hold);
+	assert_int_equal(r.verdict, ESMTP_PASS);
+	assert_int_equal(r.n_events, 0);
+	assert_int_equal(feed(&h, 1, "", &r), 0);
+	harness_free(&h);
+}
+
+/* Edits of content are refused by the engine itself, whoever asks. */
+static void test_content_has_no_edits(void **state)
+{
+	struct esmtp_result r = { .content = true };
+	struct harness h;
+	struct esmtp_feed f = { .e = &h.engine, .p = &h.policy, .r = &r };
+
+	(void)state;
+	harness_init(&h);
+	esmtp_edit(&f, 0, 5, 'X');
+	assert_int_equal(r.n_edits, 0);
+	r.content = false;
+	esmtp_edit(&f, 0, 5, 'X');
+	assert_int_equal(r.n_edits, 1);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	esmtp_edit(&f, 5, 5, 'X');
+	assert_int_equal(r.edits[0].len, 5);
+	harness_free(&h);
+}
+
+static void test_edits(void **state)
+{
+	struct esmtp_result r = { 0 };
+	struct harness h;
+	struct esmtp_feed f = { .e = &h.engine, .p = &h.policy, .r = &r };
+	u32 i;
+
+	(void)state;
+	harness_init(&h);
+	esmtp_edit(&f, 0, 0, 'X');
+	assert_int_equal(r.n_edits, 0);
+	esmtp_edit(&f, 2, 3, 'X');
+	esmtp_edit(&f, 5, 3, 'X');	/* joined */
+	assert_int_equal(r.n_edits, 1);
+	esmtp_edit(&f, 7, 1, 'A');	/* replaces the tail */
+	assert_int_equal(r.n_edits, 2);
+	assert_int_equal(r.edits[0].len, 5);
+	assert_int_equal(r.edits[1].off, 7);
+	esmtp_edit(&f, 2, 1, 'B');	/* replaces all */
+	assert_int_equal(r.n_edits, 1);
+	assert_int_equal(r.edits[0].byte, 'B');
+	assert_int_equal(r.edits[0].len, 1);
+	for (i = 0; i < 100; i++)
+		esmtp_edit(&f, 10 + 2 * i, 1, 'X');
+	assert_int_equal(r.n_edits, ESMTP_EDITS_MAX);
+	harness_free(&h);
+}
+
+static void test_queue_is_full(void **state)
+{
+	static const char line[] = "NOOP\r\nRSET\r\n";
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	begin(&h);
+	for (i = 0; i < ESMTP_OWED_MAX; i++)
+		client(&h, line);
+	/* 32 runs of one; the 33rd command waits until one is gone */
+	assert_int_equal(h.out[0].n, ESMTP_OWED_MAX * 6);
+	server(&h, "250 ok\r");
+	assert_int_equal(h.out[0].n, ESMTP_OWED_MAX * 6);
+	server(&h, "\n");
+	assert_int_equal(h.out[0].n, ESMTP_OWED_MAX * 6 + 6);
+	for (i = 1; i < 2 * ESMTP_OWED_MAX; i++)
+		server(&h, "250 ok\r\n");
+	assert_int_equal(h.out[0].n, h.in[0].n);
+	assert_int_equal(h.n_events, 0);
+	assert_false(esmtp_is_owed(&h.engine));
+	harness_free(&h);
+}
+
+/* Equal commands are one run, however many: here more than a run can count. */
+static void test_queue_counts(void **state)
+{
+	struct esmtp_result r;
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	begin(&h);
+	for (i = 0; i < 70000; i++)
+		assert_int_equal(feed(&h, 0, "NOOP\r\n", &r), 6);
+	assert_int_equal(feed(&h, 0, "DATA\r\n", &r), 6);
+	for (i = 0; i < 70000; i++)
+		assert_int_equal(feed(&h, 1, "250 ok\r\n", &r), 8);
+	assert_int_equal(feed(&h, 1, "354 go\r\n", &r), 8);
+	assert_int_equal(r.n_events, 0);
+	assert_false(esmtp_is_owed(&h.engine));
+	assert_int_equal(feed(&h, 0, "x", &r), 1);
+	assert_true(r.content);
+	harness_free(&h);
+}
+
+/* Mode monitor cannot hold: it forgets what they were, not how many. */
+static void test_queue_in_monitor(void **state)
+{
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	for (i = 0; i < 100; i++)
+		client(&h, "NOOP\r\nRSET\r\n");
+	assert_int_equal(h.out[0].n, h.in[0].n);
+	for (i = 0; i < 200; i++)
+		server(&h, "250 ok\r\n");
+	assert_int_equal(h.n_events, 0);
+	assert_false(esmtp_is_owed(&h.engine));
+	assert_int_equal(h.engine.resets_owed, 0);
+	harness_free(&h);
+}
+
+static void test_first_verdict_wins(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	client(&h, "NOOP\r\nNOOP\r\nNOOP ");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 600);
+	assert_int_equal(esmtp_engine_latched(&h.engine), ESMTP_CLOSE_DROP);
+	client(&h, "MAIL FROM:<|>\r\n");
+	assert_int_equal(h.verdict, ESMTP_PASS);
+	/* a server's violation does not wait, but the verdict stays */
+	server(&h, "250 ok\r\n354 go\r\n");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_DROP);
+	harness_expect(&h, ESMTP_DIR_SERVER, "220\r\n250 ok\r\n");
+	harness_expect_events(&h, "rule#0:513(NOOP) bypass:354");
+	harness_free(&h);
+}
+
+static void test_latched_before_the_greeting(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	harness_init(&h);
+	client(&h, "MAIL FROM:<|>\r\n");
+	assert_int_equal(h.out[0].n, 0);
+	server(&h, "220-a\r\n220 b\r\n250 never\r\n");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_RESET);
+	harness_expect(&h, ESMTP_DIR_SERVER, "220-*\r\n220 *\r\n");
+	harness_free(&h);
+}
+
+/* The line's first part has left: the rest does not, nor its end. */
+static void test_close_in_mid_line(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	client(&h, "MAIL FROM:<a");
+	client(&h, "b|c>\r\nNOOP\r\n");
+	harness_expect(&h, ESMTP_DIR_CLIENT, "MAIL FROM:<a");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_RESET);
+	harness_free(&h);
+}
+
+/* Edits of the line that closes are taken back with it; those before stay. */
+static void test_close_takes_edits_back(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	client(&h, "XFOO\r\nMAIL FROM:<<a|>\r\n");
+	harness_expect(&h, ESMTP_DIR_CLIENT, "XXXX\r\n");
+	harness_expect_events(&h, "masked(XFOO) bracket(MAIL) pipe(MAIL)");
+	server(&h, "500 what\r\n");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_RESET);
+	harness_free(&h);
+}
+
+/* A chunk that breaks a rule is never answered; what was sent before it is. */
+static void test_close_in_a_chunk(void **state)
+{
+	struct harness h;
+	u32 owed;
+
+	(void)state;
+	for (owed = 0; owed < 2; owed++) {
+		begin(&h);
+		h.policy.verbs |= BIT(ESMTP_VERB_BDAT);
+		if (owed)
+			client(&h, "NOOP\r\n");
+		client(&h, "BDAT 5000 LAST\r\nX: ");
+		harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 2000);
+		assert_int_equal(harness_fired(&h, RULE_HEADER_LINE), 1);
+		if (owed) {
+			assert_int_equal(h.verdict, ESMTP_PASS);
+			server(&h, "250 ok\r\n");
+		}
+		assert_int_equal(h.verdict, ESMTP_CLOSE_DROP);
+		assert_int_equal(h.out[0].n, owed * 6 + 16 + 998);
+		harness_free(&h);
+	}
+}
+
+/* Chunks are one message: header, lines and the file name's section go on over them. */
+static void test_chunks_are_one_message(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.policy.verbs |= BIT(ESMTP_VERB_BDAT);
+	client(&h, "BDAT 600\r\n");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 600);
+	server(&h, "250 ok\r\n");
+	client(&h, "BDAT 600\r\n");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 398);
+	assert_int_equal(h.n_events, 0);
+	client(&h, "x");
+	assert_int_equal(harness_fired(&h, RULE_HEADER_LINE), 1);
+	assert_int_equal(h.verdict, ESMTP_CLOSE_DROP);
+	harness_free(&h);
+}
+
+/* What ends a message, so that the next chunk begins one: it has a header again. */
+static void test_chunks_begin_a_message(void **state)
+{
+	static const struct {
+		const char *first, *answer, *then, *answer2;
+		u32 header;
+	} cases[] = {
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n", "", "", 0 },
+		{ "BDAT 6 LAST\r\na\r\n\r\nb", "250 ok\r\n", "", "", 1 },
+		{ "BDAT 6\r\na\r\n\r\nb", "554 no\r\n", "", "", 1 },
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n", "RSET\r\n",
+		  "250 ok\r\n", 1 },
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n", "RSET\r\n", "", 1 },
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n", "EHLO a\r\n",
+		  "501 no\r\n", 0 },
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n", "NOOP\r\n",
+		  "250 ok\r\n", 0 },
+		/* in flight: the second chunk is behind the RSET, the third goes on */
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n",
+		  "RSET\r\nBDAT 4\r\n\r\n\r\n", "", 0 },
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n",
+		  "RSET\r\nBDAT 4\r\n\r\n\r\n", "250 ok\r\n", 0 },
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n",
+		  "DATA\r\n", "503 no\r\n", 0 },
+	};
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(&h);
+		h.policy.verbs |= BIT(ESMTP_VERB_BDAT);
+		client(&h, cases[i].first);
+		server(&h, cases[i].answer);
+		client(&h, cases[i].then);
+		server(&h, cases[i].answer2);
+		client(&h, "BDAT 2000 LAST\r\n");
+		harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 1500);
+		assert_int_equal(harness_fired(&h, RULE_HEADER_LINE),
+				 cases[i].header);
+		assert_int_equal(harness_fired(&h, RULE_BODY_LINE),
+				 !cases[i].header);
+		harness_free(&h);
+	}
+}
+
+/* What is pipelined behind BDAT LAST belongs to the next transaction. */
+static void test_rcpt_behind_the_last_chunk(void **state)
+{
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	begin(&h);
+	h.policy.verbs |= BIT(ESMTP_VERB_BDAT);
+	for (i = 0; i < 60; i++)
+		client(&h, "RCPT TO:<a@a>\r\n");
+	client(&h, "BDAT 0 LAST\r\n");
+	for (i = 0; i < 60; i++)
+		client(&h, "RCPT TO:<a@a>\r\n");
+	for (i = 0; i < 60; i++)
+		server(&h, "250 ok\r\n");
+	server(&h, "554 no\r\n");	/* over all the same */
+	for (i = 0; i < 60; i++)
+		server(&h, "250 ok\r\n");
+	for (i = 0; i < 40; i++)
+		client(&h, "RCPT TO:<a@a>\r\n");
+	assert_int_equal(h.n_events, 0);
+	client(&h, "RCPT TO:<a@a>\r\n");
+	harness_expect_events(&h, "rule#1:101(RCPT)");
+	harness_free(&h);
+}
+
+/* No event, ever, has what a client sends for AUTH. */
+static void test_no_secrets(void **state)
+{
+	static const char * const dialogues[][6] = {
+		{ "AUTH LOGIN\r\n", "500 no\r\n", "c2VjcmV0\r\n", "500\r\n",
+		  "c2VjcmV0c2VjcmV0\n", "500\r\n" },
+		{ "AUTH LOGIN\r\nc2VjcmV0\r\nc2VjcmV0\r\n", "535 no\r\n",
+		  "", "500 a\r\n", "", "500 b\r\n" },
+		{ "AUTH LOGIN\r\n", "334 a\r\n", "c2VjcmV0\r\n", "535 b\r\n",
+		  "c2VjcmV0\r x\r\n", "500 b\r\n" },
+		{ "AUTH PLAIN c2VjcmV0|\r\n", "535 a\r\n", " c2VjcmV0\r\n",
+		  "500\r\n", "c2VjcmV0:\r\n", "500 b\r\n" },
+		{ "AUTH PLAIN c2VjcmV0\n", "334 \r\n", "c2VjcmV0|\n",
+		  "503 x\r\n", "\rc2VjcmV0\r\n", "500\r\n" },
+	};
+	struct harness h;
+	char *events;
+	u32 i, k, flags, verbs;
+
+	(void)state;
+	for (flags = 0; flags < 2; flags++)
+	for (verbs = 0; verbs < 2; verbs++)
+	for (i = 0; i < sizeof(dialogues) / sizeof(dialogues[0]); i++) {
+		begin(&h);
+		if (flags)
+			h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+		if (verbs)
+			h.policy.verbs &= ~BIT(ESMTP_VERB_AUTH);
+		for (k = 0; k < 6; k += 2) {
+			client(&h, dialogues[i][k]);
+			server(&h, dialogues[i][k + 1]);
+		}
+		events = harness_events(&h);
+		assert_null(strstr(events, "c2Vj"));
+		free(events);
+		harness_free(&h);
+	}
+}
+
+/* Text of an event is cut, never overrun; so are all counters of length. */
+static void test_endless_words(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.policy.n_rules = 0;
+	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, 1, ESMTP_ACTION_MASK, true);
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'W', 5000);
+	client(&h, "\r\n");
+	server(&h, "500 what\r\n");
+	harness_expect_events(&h, "masked(WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW) "
+			      "verb-length(WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW)");
+	client(&h, "EHLO a\r\n");
+	server(&h, "250-");
+	harness_repeat(&h, ESMTP_DIR_SERVER, 'a', 100000);
+	server(&h, "\r\n250-");
+	harness_repeat(&h, ESMTP_DIR_SERVER, 'K', 100000);
+	server(&h, "\r\n25");
+	harness_repeat(&h, ESMTP_DIR_SERVER, '5', 100000);
+	server(&h, "\r\n");
+	assert_int_equal(h.out[1].n, h.in[1].n);
+	assert_int_equal(harness_fired(&h, 0), 1);
+	/* a word of 256 bytes is not one of none, nor one of 4 + 256 EHLO */
+	client(&h, "MAIL");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'W', 256);
+	client(&h, " FROM:<|>\r\n");
+	assert_int_equal(harness_count(&h, ESMTP_EVENT_PIPE), 0);
+	harness_free(&h);
+}
+
+/* After 220 to STARTTLS the rest of that call passes, and all behind it, unread. */
+static void test_bypass(void **state)
+{
+	struct esmtp_result r;
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_TLS_ALLOW;
+	assert_int_equal(feed(&h, 0, "STARTTLS\r\nx", &r), 10);
+	assert_true(r.hold);
+	assert_false(r.bypass);
+	assert_int_equal(r.n_events, 0);
+	assert_int_equal(feed(&h, 1, "220-a\r\n", &r), 7);
+	assert_false(r.bypass);
+	assert_int_equal(feed(&h, 1, "220 b\r\n354 junk", &r), 15);
+	assert_true(r.bypass);
+	assert_int_equal(r.n_events, 1);
+	assert_int_equal(r.events[0].type, ESMTP_EVENT_TLS_STARTED);
+	assert_int_equal(feed(&h, 0, "x|\n", &r), 3);
+	assert_true(r.bypass);
+	assert_int_equal(feed(&h, 1, "354 x\n", &r), 6);
+	assert_true(r.bypass);
+	assert_int_equal(r.n_events, 0);
+	harness_free(&h);
+}
+
+/* One of the things that the two sides may say, and in what random policy. */
+static const struct step says[] = {
+	C("NOOP\r\n"), C("EHLO a\r\n"), C("HELO a\r\n"), C("RSET\r\n"),
+	C("MAIL FROM:<a@a>\r\n"), C("RCPT TO:<b@b>\r\n"), C("DATA\r\n"),
+	C("AUTH LOGIN\r\n"), C("AUTH PLAIN AAAA\r\n"), C("dXNlcg==\r\n"),
+	C("*\r\n"), C("STARTTLS\r\n"), C("XFOO bar\r\n"), C("DATAX\n"),
+	C("mail from:<<a\"<\\\"b\"@c>> AUTH=<>\r\n"), C("RCPT TO:a>b c <d>\r\n"),
+	C("Subject: x\r\n\r\n"), C(".\r\n"), C("..\r\n.\r\nNOOP\r\n"), C("\r\n"),
+	C("BDAT 6\r\n.\r\nXF\n"), C("BDAT 0 LAST\r\n"), C("BDAT 3 LAST\r\nx: "),
+	C("BDAT 5x\r\n"), C("VRFY\rfoo\r\r\n"), C("\n"), C("QU"), C("IT\r\n"),
+	C("MAIL FROM:<012345678901234567890123456789>\r\n"), C("\r"),
+	C("Content-Type: a/b; name=\"012345678901234567890\"\r\n\r\n"),
+	C("RCPT TO:<a|b>\r\n"), C(" FOO\r\n"), C("\x80\0\r\n"),
+	S("250 ok\r\n"), S("250-a\r\n250-SIZE 5\r\n250-STARTTLS\r\n250 AUTH=X\r\n"),
+	S("354 go\r\n"), S("334 \r\n"), S("220 go on 20 0 x\r\n"), S("221\r\n"),
+	S("503 no\r\n"), S("421 bye\r\n"), S("250-CHUNKING\n"), S("junk\r\n"),
+	S("25"), S("0-PIPELINING a\r\n"), S("550 \r"), S("\n"), S("235 in\r\n"),
+	S("220-ESMTP\r\n220 0 0 2\r\n"), S("354-a\r\n"), S("\r\n"),
+};
+
+static void random_policy(struct harness *h, u32 *seed)
+{
+	u32 i, bad, n = harness_random(seed) % 8;
+
+	h->policy.n_rules = 0;
+	for (i = 0; i < n; i++) {
+		u32 match = 1 + harness_random(seed) % ESMTP_MATCH_MAX;
+		u32 limit = harness_random(seed) % 32;
+		u32 action = harness_random(seed) % (ESMTP_ACTION_MAX + 1);
+
+		if (match == ESMTP_MATCH_EHLO_KEYWORD)
+			limit = 1 + harness_random(seed) % ESMTP_KW_ALL;
+		else if (action == ESMTP_ACTION_MASK)
+			action = ESMTP_ACTION_COUNT;
+		/* mostly a connection that lives */
+		if (harness_random(seed) % 4)
+			action &= ESMTP_ACTION_MASK;
+		if (match != ESMTP_MATCH_EHLO_KEYWORD)
+			action &= ~ESMTP_ACTION_MASK;
+		harness_rule(h, match, limit, action, harness_random(seed) & 1);
+	}
+	if (esmtp_policy_check(&h->policy, &bad))
+		h->policy.n_rules = bad == ESMTP_NO_RULE ? 0 : bad;
+	h->policy.flags = harness_random(seed) & ESMTP_POLICY_F_ALL;
+	if (harness_random(seed) % 4)
+		h->policy.flags &= ~ESMTP_POLICY_F_MONITOR;
+	if (harness_random(seed) & 1)
+		h->policy.verbs |= BIT(ESMTP_VERB_BDAT);
+	if (!(harness_random(seed) % 8))
+		h->policy.verbs = ESMTP_VERBS_ALL;
+}
+
+/*
+ * Steps at random. What the client may send behind a wait depends on the server's answer having
+ * come, so a step of the server ends with its line: two replies in one step could
+ * answer what has not left the client yet.
+ */
+static u32 random_steps(struct step *steps, u32 max, u32 *seed)
+{
+	u32 i, n = 5 + harness_random(seed) % (max - 5);
+	struct step say = S("220 mx\r\n");
+	const char *lf;
+
+	for (i = 0; i < n; i++) {
+		if (!say.len)
+			say = says[harness_random(seed) %
+				   (sizeof(says) / sizeof(says[0]))];
+		steps[i] = say;
+		lf = memchr(say.data, '\n', say.len);
+		if (say.dir == ESMTP_DIR_SERVER && lf)
+			steps[i].len = lf + 1 - say.data;
+		say.data += steps[i].len;
+		say.len -= steps[i].len;
+	}
+	return n;
+}
+
+static void test_random(void **state)
+{
+	u32 seed = harness_seed(), i, n;
+	const char *runs = getenv("ESMTP_RUNS");
+	struct step steps[30];
+	struct harness h;
+
+	(void)state;
+	for (i = runs ? strtoul(runs, NULL, 0) : 400; i > 0; i--) {
+		harness_init(&h);
+		random_policy(&h, &seed);
+		n = random_steps(steps, 30, &seed);
+		harness_all_cuts(&h, steps, n, 10);
+		harness_free(&h);
+	}
+}
+
+/* Any bytes at all: nothing breaks, and the contract holds in each call. */
+static void test_noise(void **state)
+{
+	static const char words[] = "EHLOMAILRCPTDATABDAT 250-354 \r\n<>|\".:*";
+	u32 seed = harness_seed(), i, k, n;
+	u8 bytes[64] = { 0 };
+	struct harness h;
+
+	(void)state;
+	for (i = 0; i < 300; i++) {
+		harness_init(&h);
+		random_policy(&h, &seed);
+		for (k = 0; k < 100; k++) {
+			n = harness_random(&seed) % sizeof(bytes);
+			while (n--)
+				bytes[n] = harness_random(&seed) % 8 ?
+					   (u8)words[harness_random(&seed) %
+						     (sizeof(words) - 1)] :
+					   (u8)harness_random(&seed);
+			harness_feed(&h, harness_random(&seed) & 1, bytes,
+				     harness_random(&seed) % sizeof(bytes));
+		}
+		harness_free(&h);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_data_waits),
+		cmocka_unit_test(test_nothing_is_taken_of_nothing),
+		cmocka_unit_test(test_content_has_no_edits),
+		cmocka_unit_test(test_edits),
+		cmocka_unit_test(test_queue_is_full),
+		cmocka_unit_test(test_queue_counts),
+		cmocka_unit_test(test_queue_in_monitor),
+		cmocka_unit_test(test_first_verdict_wins),
+		cmocka_unit_test(test_latched_before_the_greeting),
+		cmocka_unit_test(test_close_in_mid_line),
+		cmocka_unit_test(test_close_takes_edits_back),
+		cmocka_unit_test(test_close_in_a_chunk),
+		cmocka_unit_test(test_chunks_are_one_message),
+		cmocka_unit_test(test_chunks_begin_a_message),
+		cmocka_unit_test(test_rcpt_behind_the_last_chunk),
+		cmocka_unit_test(test_no_secrets),
+		cmocka_unit_test(test_endless_words),
+		cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_noise),
+	};
+
+	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}

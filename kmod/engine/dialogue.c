@@ -111,13 +111,18 @@ static enum esmtp_what pop(struct esmtp_engine *e)
  * @f: call
  * @what: for what
  *
- * Return: false if the queue is full: that happens in mode monitor alone, which
- * cannot make the client wait; the command is forgotten then.
+ * If the queue is full, which happens in mode monitor alone, for that cannot make the
+ * client wait, it is counted as one more of the newest: the number of replies
+ * stays right.
+ *
+ * Return: false if even that cannot be counted.
  */
 bool esmtp_owe(struct esmtp_feed *f, enum esmtp_what what)
 {
 	struct esmtp_engine *e = f->e;
 
+	if (esmtp_owed_full(e))
+		what = newest(e);
 	if (!push(e, what))
 		return false;
 	if (is_reset(what)) {

@@ -373,7 +373,12 @@ static const struct nla_policy counters_reset_attrs[ESMTP_A_POLICY + 1] = {
 	[ESMTP_A_POLICY] = NLA_POLICY_NESTED(policy_name_attrs),
 };
 
-/* An operation without a policy takes no attribute at all. */
+/*
+ * What a policy does not list is refused. Operations that take nothing have this one from the
+ * family: the kernel's own for that purpose is shorter than maxattr on some kernels.
+ */
+static const struct nla_policy no_attrs[ESMTP_A_MAX + 1] = { };
+
 static const struct genl_ops operations[] = {
 	{
 		.cmd = ESMTP_CMD_STATUS_GET,
@@ -423,7 +428,8 @@ static const struct genl_multicast_group groups[] = {
 struct genl_family esmtp_genl_family = {
 	.name = ESMTP_GENL_NAME,
 	.version = ESMTP_GENL_VERSION,
-	.maxattr = ESMTP_A_MAX,
+	.policy = no_attrs,
+	.maxattr = ARRAY_SIZE(no_attrs) - 1,
 	.netnsok = true,
 	.parallel_ops = true,
 	.module = THIS_MODULE,

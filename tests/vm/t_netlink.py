@@ -237,6 +237,19 @@ def test_refused_messages(s):
     refused(lambda: s.request(ESMTP_CMD_STAGE_BEGIN, tail=b"\0\0"), errno.EINVAL, "bytes leftover")
 
 
+def test_unknown_attributes(s):
+    """Every command refuses every attribute that it does not know; a kernel may die of one that it lets through."""
+    known = {ESMTP_CMD_STAGE_POLICY: {ESMTP_A_POLICY}, ESMTP_CMD_COUNTERS_RESET: {ESMTP_A_POLICY},
+             ESMTP_CMD_STAGE_COMMIT: {ESMTP_A_GENERATION, ESMTP_A_CHECK_ONLY}}
+    for kind in (*range(__ESMTP_A_MAX + 3), 100, 0x3fff):
+        for cmd in range(ESMTP_CMD_STATUS_GET, ESMTP_CMD_EVENT):
+            if kind in known.get(cmd, ()):
+                continue
+            call = s.dump if cmd == ESMTP_CMD_POLICY_GET else s.request
+            r = refused(lambda call=call, cmd=cmd, kind=kind: call(cmd, [u8(kind, 1)]), errno.EINVAL)
+            assert r.offset == 20 and r.sentence, f"command {cmd}, attribute {kind}: {r}"
+
+
 def test_refused_resets(s):
     cmd = ESMTP_CMD_COUNTERS_RESET
     one_refusal(s, cmd, "no name", [policy(bad=True)], errno.EINVAL, "missing", ESMTP_A_POLICY_NAME)
@@ -427,8 +440,8 @@ def in_child(work):
         try:
             work()
         except BaseException as e:              # pylint: disable=broad-except
-            line = traceback.extract_tb(e.__traceback__)[-1].lineno
-            os.write(tell, f"line {line}: {type(e).__name__}: {e}".encode()[:4000])
+            lines = " → ".join(str(f.lineno) for f in traceback.extract_tb(e.__traceback__))
+            os.write(tell, f"lines {lines}: {type(e).__name__}: {e}".encode()[:4000])
             code = 1
         os._exit(code)
     os.close(tell)
@@ -686,6 +699,71 @@ def test_status(s):
 
 
 
+def committer(until):
+    enter("nls")
+    s = Socket()
+    for n in range(1, 1 << 30):
+        if time.time() > until:
+            return
+        begin(s)
+        stage(s, name("watch"), verbs(), rules(*(line_rule(i, log=True) for i in range(1, 20))))
+        stage(s, name(f"p{n % 5}"), verbs(), rules(*(line_rule(i) for i in range(n % 300))))
+        commit(s, n)
+
+
+def reader(until):
+    enter("nls")
+    become_nobody()
+    s = Socket()
+    while time.time() < until:
+        policies(s)
+        status(s)
+
+
+def opener(until):
+    """Begins stages and leaves them to the end of the socket; most find another's."""
+    enter("nls")
+    while time.time() < until:
+        s = Socket()
+        try:
+            begin(s)
+            stage(s, name("left"), verbs(), rules(line_rule(1)))
+        except Refusal as r:
+            assert r.errno in (errno.EBUSY, errno.ENOENT), r
+        s.close()
+
+
+def test_stress(s):
+    """Commits, readers, stages left behind, traffic and resets at the same time."""
+    log_all_netns(0)
+    until = time.time() + 5
+    children = []
+    for work in (reader, opener):
+        child = os.fork()
+        if not child:
+            work(until)
+            os._exit(0)
+        children.append(child)
+    child = os.fork()
+    if not child:
+        while time.time() < until:
+            try:
+                in_child(lambda: committer(until))
+            except AssertionError as e:
+                assert "EBUSY" in str(e), e
+        os._exit(0)
+    children.append(child)
+    enter("nls")
+    ctl, listener = Socket(), Socket()
+    listener.join("events")
+    sock = listen(socket.AF_INET, "10.99.0.2")
+    while time.time() < until:
+        dialogue(sock, socket.AF_INET, "10.99.0.2", [b"NOOP " + b"x" * 25 + b"\r\n"])
+        ctl.request(ESMTP_CMD_COUNTERS_RESET)
+    for child in children:
+        assert not os.waitpid(child, 0)[1], "a child failed; see above"
+
+
 def fresh(test):
     """A test in a process of its own, on a socket of its own, with the empty configuration before it."""
     s = Socket()
@@ -721,9 +799,10 @@ def test_unload(s):
     assert number(status(again)[0][ESMTP_A_GENERATION]) == 0
 
 
-TESTS = (test_status, test_refused_messages, test_refused_policies, test_refused_resets, test_stage_order,
-         test_generations, test_slots, test_parts, test_every_rule, test_two_sockets, test_killed_owner,
-         test_dump_and_commit, test_permission, test_events, test_kernel_log, test_listener_gone, test_unload)
+TESTS = (test_status, test_refused_messages, test_unknown_attributes, test_refused_policies, test_refused_resets,
+         test_stage_order, test_generations, test_slots, test_parts, test_every_rule, test_two_sockets,
+         test_killed_owner, test_dump_and_commit, test_permission, test_events, test_kernel_log, test_listener_gone,
+         test_stress, test_unload)
 
 
 def main():
@@ -736,7 +815,7 @@ def main():
         except AssertionError as e:
             failed += 1
             print(f"not ok {what}\n    {e}", flush=True)
-        if test is test_listener_gone:
+        if test is test_stress:
             for n in ("nlc", "nls"):
                 subprocess.run(["ip", "netns", "del", n], check=False)
     return 1 if failed else 0

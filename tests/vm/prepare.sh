@@ -9,5 +9,5 @@ prepare()
 	mkdir -p "$dir"
 	cp /job/nf_conntrack_esmtp.ko "$dir/" && depmod && cp /job/esmtpctl /usr/sbin/ || return 1
 	[ ! -e /job/esmtp.conf ] || cp /job/esmtp.conf /etc/esmtp.conf
-	modprobe -a nf_conntrack nft_ct nft_objref veth
+	modprobe -a nf_conntrack nf_tables nft_ct veth
 }

@@ -137,7 +137,8 @@ static bool line_end(struct esmtp_feed *f, struct esmtp_content *c)
 	bool dot = c->state == LINE_DOT && c->strict;
 
 	if (dot && c->cr) {
-		f->pos++;
+		if (!c->in_header || !esmtp_mime_field_end(f))
+			f->pos++;
 		return true;
 	}
 	if (c->in_header && (c->state == LINE_START || dot)) {

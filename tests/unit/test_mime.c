@@ -554,6 +554,8 @@ static const struct structure_case structure_cases[] = {
 	{ MIXED("b") "\r\n--b-\r\n@\r\n", false },
 	{ MIXED("b") "\r\n--b -\r\n@\r\n", false },
 	{ MIXED("b") "\r\n--b x\r\n@\r\n", false },
+	{ MIXED("b") "\r\n--b -\r\n--b\r\n@\r\n", true },
+	{ MIXED("b") "\r\n--b --\r\n--b\r\n@\r\n", true },
 	{ MIXED("b") "\r\n--b--\r\n@\r\n", false },
 	{ MIXED("b") "\r\n--b--\r\n--b\r\n@\r\n", false },
 	{ MIXED("b") "\r\n--b-- \r\n--b\r\n@\r\n", false },
@@ -752,6 +754,24 @@ static void test_many_limits(void **state)
 	assert_int_equal(r.fires[3].ev.rule, 0);
 	assert_int_equal(r.fires[3].ev.value, 21);
 	assert_int_equal(r.fires[3].lo, at + 3);
+	text_free(&t);
+}
+
+/* The end of data ends the field too: the last byte does not pass. */
+static void test_end_in_header(void **state)
+{
+	struct text t = { 0 };
+	struct harness h;
+	struct run r;
+
+	(void)state;
+	set_rules(&h, ESMTP_ACTION_COUNT, one_rule, ARRAY_SIZE(one_rule));
+	form_word_open(&t, 256);
+	adds(&t, ".\r\n");
+	run_text(&r, &h, &t);
+	expect_one(&r, 256, "filename", "open word", 256);
+	assert_int_equal(r.fires[0].lo, t.n - 1);
+	assert_int_equal(r.end, t.n);
 	text_free(&t);
 }
 
@@ -961,6 +981,7 @@ int main(void)
 		cmocka_unit_test(test_boundary_length),
 		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_many_limits),
+		cmocka_unit_test(test_end_in_header),
 		cmocka_unit_test(test_full_result),
 		cmocka_unit_test(test_japanese),
 		cmocka_unit_test(test_beyond_bounds),

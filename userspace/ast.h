@@ -73,10 +73,12 @@ struct item {
  * struct items - the lines of a block
  * @head: the first
  * @tail: the last
+ * @broken: there were others that could not be read
  */
 struct items {
 	struct item *head;
 	struct item *tail;
+	bool broken;
 };
 
 enum stmt_kind {

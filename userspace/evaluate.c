@@ -178,7 +178,7 @@ static void evaluate_class(const struct stmt *stmt, struct config *c, struct ere
 	k->name = stmt->name->text;
 	for (const struct item *i = stmt->items.head; i; i = i->next)
 		evaluate_class_line(i, k, errors);
-	if (!stmt->items.head)
+	if (!stmt->items.head && !stmt->items.broken)
 		erec_add(errors, &k->loc, "class %s has no line that says what belongs to it", k->name);
 	else if (errors->count == before && !class_possible(k))
 		erec_add(errors, &k->loc,
@@ -242,6 +242,8 @@ static void inspect_finish(struct config *c, struct inspect **tail, const struct
 {
 	struct inspect *l;
 
+	if (!c->inspect && stmt->items.broken)
+		return;
 	if (!c->inspect) {
 		erec_add(errors, &stmt->loc,
 			 "inspect has no line: 'default policy NAME' inspects all, 'class NAME policy NAME' some");

@@ -74,12 +74,14 @@ static const struct {
 /**
  * struct invocation - the command line
  * @file: of -f, or NULL
+ * @in: what it holds; errors point into it
  * @check: -c
  * @print: -p
  * @r: the rest
  */
 struct invocation {
 	const char *file;
+	struct input in;
 	bool check;
 	bool print;
 	struct request r;
@@ -203,17 +205,16 @@ static bool run_command(struct invocation *inv, char **args, int n)
 static bool run_file(struct invocation *inv)
 {
 	struct erecs *errors = &inv->r.errors;
-	struct input in;
 	struct config c;
 	struct ast ast;
 	bool ok;
 
-	if (!input_read(inv->file, &in)) {
+	if (!input_read(inv->file, &inv->in)) {
 		erec_add(errors, NULL, "%s cannot be read: %s", inv->file, strerror(errno));
 		return false;
 	}
 	/* What could be understood is evaluated all the same: all errors at once. */
-	ok = language_parse(&in, &ast, errors);
+	ok = language_parse(&inv->in, &ast, errors);
 	if (ok || ast.head)
 		ok &= language_evaluate(&ast, &c, errors);
 	if (!ok)
@@ -263,6 +264,7 @@ int main(int argc, char **argv)
 	}
 	/* A load must not die half way because nobody reads what it says. */
 	signal(SIGPIPE, SIG_IGN);
+	argv[0] = (char *)"esmtpctl";	/* getopt's messages begin like ours */
 	inv.r.o.f = stdout;
 	erec_init(&inv.r.errors);
 	done = take_options(&inv, argc, argv);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libkmod.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "module.h"
@@ -48,6 +49,16 @@ static void say_why_not(int err, struct erecs *errors)
 	}
 }
 
+/* The library would print each try; what went wrong is said here, once. */
+static struct kmod_ctx *quiet_context(void)
+{
+	struct kmod_ctx *ctx = kmod_new(NULL, NULL);
+
+	if (ctx)
+		kmod_set_log_priority(ctx, LOG_EMERG);
+	return ctx;
+}
+
 static int probe(struct kmod_ctx *ctx)
 {
 	struct kmod_list *list = NULL, *pos;
@@ -74,13 +85,12 @@ static int probe(struct kmod_ctx *ctx)
  */
 bool module_load(struct erecs *errors)
 {
-	struct kmod_ctx *ctx = kmod_new(NULL, NULL);
+	struct kmod_ctx *ctx;
 	int err;
 
-	if (module_loaded()) {
-		kmod_unref(ctx);
+	if (module_loaded())
 		return true;
-	}
+	ctx = quiet_context();
 	err = ctx ? probe(ctx) : -ENOMEM;
 	kmod_unref(ctx);
 	if (err < 0)
@@ -110,7 +120,7 @@ static int remove_patiently(struct kmod_module *mod)
  */
 bool module_remove(struct erecs *errors)
 {
-	struct kmod_ctx *ctx = kmod_new(NULL, NULL);
+	struct kmod_ctx *ctx = quiet_context();
 	struct kmod_module *mod = NULL;
 	int err = ctx ? kmod_module_new_from_name(ctx, MODULE_NAME, &mod) : -ENOMEM;
 

@@ -10,7 +10,7 @@
 #include "util.h"
 
 #ifndef ESMTPCTL_VERSION
-#define ESMTPCTL_VERSION "0.1"
+#define ESMTPCTL_VERSION "0.1.0"
 #endif
 
 const char version[] = ESMTPCTL_VERSION;

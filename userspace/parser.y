@@ -105,7 +105,12 @@ file		: %empty
 		| file error SEP		{ yyerrok; }
 		;
 
-stmt		: FLUSH RULESET SEP		{ $$ = stmt_new(&@$, STMT_FLUSH, NULL); }
+stmt		: FLUSH RULESET SEP
+		{
+			@$ = @1;
+			@$.last_column = @2.last_column;
+			$$ = stmt_new(&@$, STMT_FLUSH, NULL);
+		}
 		| EXEMPT values SEP
 		{
 			@$ = @1;
@@ -133,13 +138,13 @@ stmt		: FLUSH RULESET SEP		{ $$ = stmt_new(&@$, STMT_FLUSH, NULL); }
 
 policy_body	: policy_lines
 		| policy_lines policy_line	{ $$ = $1; items_add(&$$, $2); }
-		| policy_lines error		{ $$ = $1; }
+		| policy_lines error		{ $$ = $1; $$.broken = true; }
 		;
 
 policy_lines	: %empty			{ $$ = (struct items){ 0 }; }
 		| policy_lines SEP
 		| policy_lines policy_line SEP	{ $$ = $1; items_add(&$$, $2); }
-		| policy_lines error SEP	{ $$ = $1; yyerrok; }
+		| policy_lines error SEP	{ $$ = $1; $$.broken = true; yyerrok; }
 		;
 
 policy_line	: DESCRIPTION STRING
@@ -199,13 +204,13 @@ verdict		: DROP			{ $$ = ESMTP_ACTION_DROP; }
 
 class_body	: class_lines
 		| class_lines class_line	{ $$ = $1; items_add(&$$, $2); }
-		| class_lines error		{ $$ = $1; }
+		| class_lines error		{ $$ = $1; $$.broken = true; }
 		;
 
 class_lines	: %empty			{ $$ = (struct items){ 0 }; }
 		| class_lines SEP
 		| class_lines class_line SEP	{ $$ = $1; items_add(&$$, $2); }
-		| class_lines error SEP		{ $$ = $1; yyerrok; }
+		| class_lines error SEP		{ $$ = $1; $$.broken = true; yyerrok; }
 		;
 
 class_line	: class_key values
@@ -225,13 +230,13 @@ class_key	: HOST			{ $$ = CLASS_HOST; }
 
 inspect_body	: inspect_lines
 		| inspect_lines inspect_line	{ $$ = $1; items_add(&$$, $2); }
-		| inspect_lines error		{ $$ = $1; }
+		| inspect_lines error		{ $$ = $1; $$.broken = true; }
 		;
 
 inspect_lines	: %empty			{ $$ = (struct items){ 0 }; }
 		| inspect_lines SEP
 		| inspect_lines inspect_line SEP { $$ = $1; items_add(&$$, $2); }
-		| inspect_lines error SEP	{ $$ = $1; yyerrok; }
+		| inspect_lines error SEP	{ $$ = $1; $$.broken = true; yyerrok; }
 		;
 
 inspect_line	: CLASS NAME EXEMPT	{ $$ = inspect_new(&@$, INSPECT_EXEMPT, $2, NULL); }
@@ -363,7 +368,8 @@ static void yyerror(const struct location *loc, void *scanner, struct parse *p, 
 	erec_add(p->errors, loc, "%s", msg);
 }
 
-#define EXPECTED_MAX 32
+#define EXPECTED_MAX	32
+#define EXPECTED_FEW	4	/* with more, that the line may also end is not worth saying */
 
 static void append(char *buf, size_t size, const char *text)
 {
@@ -376,10 +382,9 @@ static void append_expected(char *buf, size_t size, const yypcontext_t *ctx)
 {
 	yysymbol_kind_t want[EXPECTED_MAX];
 	int n = yypcontext_expected_tokens(ctx, want, EXPECTED_MAX);
-	bool alone = n == 1;
 
 	for (int i = 0, said = 0; i < n; i++) {
-		if (want[i] == YYSYMBOL_SEP && !alone && n > 2)
+		if (want[i] == YYSYMBOL_SEP && n > EXPECTED_FEW)
 			continue;
 		append(buf, size, !said++ ? ", expected " : i == n - 1 ? " or " : ", ");
 		append(buf, size, yysymbol_name(want[i]));

@@ -266,7 +266,8 @@ int wire_get_policy(const struct nlmsghdr *nlh, void *dump)
 		return MNL_CB_OK;
 	get_string(&a, ESMTP_A_POLICY_NAME, name, sizeof(name));
 	p = policy_append(d, name);
-	p->slot = get_u8(&a, ESMTP_A_POLICY_SLOT);
+	if (a.tb[ESMTP_A_POLICY_SLOT])
+		p->slot = get_u8(&a, ESMTP_A_POLICY_SLOT);
 	if (a.tb[ESMTP_A_POLICY_FLAGS])
 		get_parameters(&a, p);
 	if (a.tb[ESMTP_A_POLICY_RULES])

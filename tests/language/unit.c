@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What golden lines cannot reach: intervals against a naive set, messages to and
+ * from the module without one, events as lines. Prints "ok NAME" or "not ok NAME".
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "event.h"
+#include "interval.h"
+#include "kerror.h"
+#include "output.h"
+#include "util.h"
+#include "wire.h"
+
+#define PORTS 65536
+
+static bool failed;
+
+static void result(const char *name, bool ok)
+{
+	printf("%s %s\n", ok ? "ok" : "not ok", name);
+	failed |= !ok;
+}
+
+static void same(const char *name, const char *want, const char *got)
+{
+	if (strcmp(want, got))
+		printf("want: %s\ngot:  %s\n", want, got);
+	result(name, !strcmp(want, got));
+}
+
+static struct interval ports(unsigned int lo, unsigned int hi)
+{
+	struct interval iv = { .len = KEY_PORT };
+
+	iv.lo[0] = (uint8_t)(lo >> 8);
+	iv.lo[1] = (uint8_t)lo;
+	iv.hi[0] = (uint8_t)(hi >> 8);
+	iv.hi[1] = (uint8_t)hi;
+	return iv;
+}
+
+static unsigned int number(const uint8_t *key)
+{
+	return (unsigned int)(key[0] << 8 | key[1]);
+}
+
+/* Merged means: rising, and at least one key between two intervals. */
+static bool equal_sets(const struct intervals *set, const bool *naive)
+{
+	static bool seen[PORTS];
+	unsigned int end = 0;
+
+	memset(seen, 0, sizeof(seen));
+	for (size_t i = 0; i < set->n; i++) {
+		if (i && number(set->v[i].lo) <= end + 1)
+			return false;
+		end = number(set->v[i].hi);
+		for (unsigned int k = number(set->v[i].lo); k <= end; k++)
+			seen[k] = true;
+	}
+	return !memcmp(seen, naive, sizeof(seen));
+}
+
+static struct interval random_ports(unsigned int span)
+{
+	unsigned int lo = (unsigned int)rand() % PORTS, hi = lo + (unsigned int)rand() % span;
+
+	if (rand() % 50 == 0)
+		lo = 0;
+	return ports(lo, hi < PORTS && rand() % 50 ? hi : PORTS - 1);
+}
+
+static bool one_round(unsigned int span)
+{
+	struct intervals set = { 0 }, less = { 0 };
+	static bool naive[PORTS];
+	struct interval iv;
+
+	memset(naive, 0, sizeof(naive));
+	for (int i = rand() % 60; i >= 0; i--) {
+		iv = random_ports(span);
+		intervals_add(&set, &iv);
+		memset(naive + number(iv.lo), 1, number(iv.hi) - number(iv.lo) + 1);
+	}
+	intervals_merge(&set);
+	if (!equal_sets(&set, naive) || !intervals_cover(&set, &iv))
+		return false;
+	for (int i = rand() % 20; i >= 0; i--) {
+		iv = random_ports(span);
+		intervals_add(&less, &iv);
+		memset(naive + number(iv.lo), 0, number(iv.hi) - number(iv.lo) + 1);
+	}
+	intervals_subtract(&set, &less);
+	return equal_sets(&set, naive) && !intervals_cover(&set, &iv);
+}
+
+static void test_intervals(void)
+{
+	static const unsigned int spans[] = { 1, 3, 100, 5000, 65536 };
+	bool ok = true;
+
+	srand(1);
+	for (size_t s = 0; s < ARRAY_SIZE(spans); s++)
+		for (int i = 0; i < 100; i++) {
+			ok &= one_round(spans[s]);
+			mem_release();
+		}
+	result("intervals: 500 random sets, united and split, against a naive set", ok);
+}
+
+static void test_families(void)
+{
+	static const char *const add[] = { "::/1", "128.0.0.0/1", "8000::/1", "0.0.0.0/1" };
+	struct intervals set = { 0 }, less = { 0 };
+	char buf[INTERVAL_TEXT_MAX];
+	struct interval iv;
+
+	for (size_t i = 0; i < ARRAY_SIZE(add); i++) {
+		interval_parse_addr(add[i], &iv);
+		intervals_add(&set, &iv);
+	}
+	intervals_merge(&set);
+	result("intervals: halves of both families make both wholes", set.n == 2);
+	same("intervals: all of IPv4", "0.0.0.0/0", interval_format(&set.v[0], buf));
+	same("intervals: all of IPv6", "::/0", interval_format(&set.v[1], buf));
+	interval_parse_addr("0.0.0.0/0", &iv);
+	intervals_add(&less, &iv);
+	intervals_subtract(&set, &less);
+	result("intervals: taking IPv4 away leaves IPv6",
+	       set.n == 1 && set.v[0].len == KEY_IPV6 && !intervals_have(&set, KEY_IPV4));
+	interval_parse_addr("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", &iv);
+	less.n = 0;
+	intervals_add(&less, &iv);
+	intervals_subtract(&set, &less);
+	same("intervals: the last address taken away",
+	     "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", interval_format(&set.v[0], buf));
+	mem_release();
+}
+
+static struct policy *policy_new(unsigned int n_rules)
+{
+	struct policy *p = mem_alloc(sizeof(*p));
+
+	p->name = "strict";
+	p->description = "a word";
+	p->slot = 3;
+	p->flags = ESMTP_POLICY_F_TLS_ALLOW;
+	p->verbs = ESMTP_VERBS_ASA;
+	p->n_rules = n_rules;
+	p->rules = mem_alloc((n_rules + 1) * sizeof(*p->rules));
+	for (unsigned int i = 0; i < n_rules; i++) {
+		bool keywords = i % 5 == 4;
+
+		p->rules[i] = (struct rule){
+			.loc = { NULL, i + 2, 2, i + 2, 9 },
+			.match = keywords ? ESMTP_MATCH_EHLO_KEYWORD : ESMTP_MATCH_CMD_LINE_LENGTH,
+			.limit = keywords ? 0 : 1000 + i, .keywords = keywords ? 6 : 0,
+			.action = i % 3 ? ESMTP_ACTION_DROP : ESMTP_ACTION_COUNT, .log = i % 2,
+		};
+	}
+	return p;
+}
+
+static struct nlmsghdr *message_new(void *buf, size_t size, uint8_t cmd)
+{
+	struct nlmsghdr *nlh;
+	struct genlmsghdr *genl;
+
+	memset(buf, 0, size);
+	nlh = mnl_nlmsg_put_header(buf);
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = cmd;
+	return nlh;
+}
+
+static bool same_policy(const struct policy *a, const struct policy *b)
+{
+	if (!b || strcmp(a->name, b->name) || strcmp(a->description, b->description) ||
+	    a->slot != b->slot || a->flags != b->flags || a->verbs != b->verbs ||
+	    a->n_rules != b->n_rules)
+		return false;
+	for (unsigned int i = 0; i < a->n_rules; i++) {
+		const struct rule *x = &a->rules[i], *y = &b->rules[i];
+
+		if (x->match != y->match || x->limit != y->limit || x->keywords != y->keywords ||
+		    x->action != y->action || x->log != y->log)
+			return false;
+	}
+	return true;
+}
+
+/* What is sent is read by what reads a dump, in parts as well. */
+static void test_policy(unsigned int n_rules)
+{
+	struct policy *p = policy_new(n_rules);
+	static uint64_t buf[4096];
+	struct dump d = { 0 };
+	unsigned int first = 0, longest = 0;
+	struct nlmsghdr *nlh;
+	char name[64];
+
+	do {
+		nlh = message_new(buf, sizeof(buf), ESMTP_CMD_STAGE_POLICY);
+		wire_put_policy(nlh, p, first, NULL);
+		if (nlh->nlmsg_len > longest)
+			longest = nlh->nlmsg_len;
+		wire_get_policy(nlh, &d);
+		first += WIRE_RULES_MAX;
+	} while (first < p->n_rules);
+	snprintf(name, sizeof(name), "wire: policy of %u rules there and back", n_rules);
+	result(name, same_policy(p, d.policies) && !d.policies->next && longest < sizeof(buf));
+	mem_release();
+}
+
+static void test_places(void)
+{
+	struct policy *p = policy_new(20);
+	const struct location *loc;
+	struct attr_places places;
+	static uint64_t buf[4096];
+	struct nlmsghdr *nlh;
+	bool ok = true;
+
+	p->loc.first_line = 1;
+	nlh = message_new(buf, sizeof(buf), ESMTP_CMD_STAGE_POLICY);
+	wire_put_policy(nlh, p, 0, &places);
+	result("wire: a place for each rule and the policy", places.n == 21);
+	for (unsigned int i = 0; i < 20; i++) {
+		loc = wire_place(&places, places.at[i].first + 8);
+		ok &= loc && loc->first_line == i + 2;
+	}
+	result("wire: an attribute of a rule leads to its line", ok);
+	loc = wire_place(&places, MNL_NLMSG_HDRLEN + sizeof(struct genlmsghdr) + 4);
+	result("wire: the name leads to the policy", loc && loc->first_line == 1);
+	result("wire: nothing is known of what is behind", !wire_place(&places, nlh->nlmsg_len));
+	mem_release();
+}
+
+static struct event event_new(uint16_t type, uint8_t action, const char *text)
+{
+	struct event e = { .type = type, .action = action, .family = AF_INET,
+			   .client = { 10, 0, 1, 2 }, .server = { 10, 0, 2, 2 },
+			   .client_port = 49536, .server_port = 25, .policy = "default",
+			   .time = 1767225600123456789ull };
+
+	e.text_len = strlen(text);
+	memcpy(e.text, text, e.text_len);
+	return e;
+}
+
+static void line(const char *name, const struct event *e, const char *want)
+{
+	char buf[EVENT_LINE_MAX];
+
+	same(name, want, event_line(e, buf));
+}
+
+static void test_rule_lines(void)
+{
+	struct event e = event_new(ESMTP_EVENT_RULE, ESMTP_ACTION_DROP, "Subject");
+
+	e.rule = 4;
+	e.match = ESMTP_MATCH_HEADER_LINE_LENGTH;
+	e.limit = 998;
+	e.has_value = true;
+	e.value = 999;
+	line("event: 108004", &e,
+	     "%ASA-4-108004: ESMTP Classification: Dropped connection for ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; matched Class 4: header line length gt 998 (policy default, seen 999, \"Subject\")");
+	e.action = ESMTP_ACTION_RESET;
+	e.text_len = 0;
+	line("event: 108004, reset", &e,
+	     "%ASA-4-108004: ESMTP Classification: Reset connection for ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; matched Class 4: header line length gt 998 (policy default, seen 999)");
+	e.action = ESMTP_ACTION_COUNT;
+	line("event: 108005", &e,
+	     "%ASA-6-108005: ESMTP Classification: Received ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; matched Class 4: header line length gt 998 (policy default, seen 999)");
+	e = event_new(ESMTP_EVENT_RULE, ESMTP_ACTION_MASK, "CHUNKING");
+	e.rule = 7;
+	e.match = ESMTP_MATCH_EHLO_KEYWORD;
+	e.from_server = true;
+	line("event: 108004 of a response", &e,
+	     "%ASA-4-108004: ESMTP Classification: Masked header flags for ESMTP Response from 10.0.2.2/25 to 10.0.1.2/49536; matched Class 7: ehlo-reply-parameter (policy default, \"CHUNKING\")");
+}
+
+static void test_lines(void)
+{
+	struct event e = event_new(ESMTP_EVENT_BRACKET_BLANKED, ESMTP_ACTION_MASK, "<<a>");
+
+	line("event: 108002", &e,
+	     "%ASA-2-108002: SMTP replaced string: out 10.0.1.2 in 10.0.2.2 data: <<a> (policy default)");
+	e = event_new(ESMTP_EVENT_PIPE, ESMTP_ACTION_DROP, "|id");
+	line("event: 108003", &e,
+	     "%ASA-2-108003: Terminating ESMTP connection; malicious pattern detected in the mail address from 10.0.1.2/49536 to 10.0.2.2/25. Mail Address:|id (policy default)");
+	e = event_new(ESMTP_EVENT_TLS_STARTED, ESMTP_ACTION_COUNT, "");
+	line("event: 108007", &e,
+	     "%ASA-6-108007: TLS started on ESMTP session between client 10.0.1.2/49536 and server 10.0.2.2/25 (policy default)");
+	e = event_new(ESMTP_EVENT_CMD_MASKED, ESMTP_ACTION_MASK, "EXPN");
+	line("event: a command", &e,
+	     "%ASA-4-108004: ESMTP Parameter: Masked command for ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; command not allowed (policy default, \"EXPN\")");
+	e = event_new(ESMTP_EVENT_BARE_LF, ESMTP_ACTION_COUNT, "a\r\n\\\"\x1b[2J\xff");
+	line("event: what the peer sent is harmless", &e,
+	     "%ESMTP-4-108103: ESMTP Parameter: Received ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; line ended by LF alone (policy default, \"a\\x0d\\x0a\\x5c\\x22\\x1b[2J\\xff\")");
+	e = event_new(999, ESMTP_ACTION_COUNT, "");
+	line("event: of a newer module", &e,
+	     "%ESMTP-5-108199: ESMTP Parameter: Received ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; event 999 (policy default)");
+}
+
+/* The longest of everything, on all types: bounded, and no sanitizer objects. */
+static void test_longest(void)
+{
+	char buf[EVENT_LINE_MAX];
+	struct event e;
+	size_t longest = 0;
+
+	for (uint16_t type = 0; type <= ESMTP_EVENT_MAX + 1; type++) {
+		memset(&e, 0xff, sizeof(e));
+		e.type = type;
+		e.family = AF_INET6;
+		e.from_server = e.has_value = true;
+		e.text_len = sizeof(e.text);
+		memset(e.policy, 'p', sizeof(e.policy));
+		e.policy[sizeof(e.policy) - 1] = '\0';
+		event_line(&e, buf);
+		if (strlen(buf) > longest)
+			longest = strlen(buf);
+	}
+	result("event: the longest line fits", longest < EVENT_LINE_MAX - 1);
+}
+
+static void put_event(struct nlmsghdr *nlh)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_EVENT);
+
+	mnl_attr_put_u16(nlh, ESMTP_A_EVENT_TYPE, ESMTP_EVENT_RULE);
+	mnl_attr_put_u8(nlh, ESMTP_A_EVENT_ACTION, ESMTP_ACTION_DROP);
+	mnl_attr_put(nlh, ESMTP_A_EVENT_FROM_SERVER, 0, NULL);
+	mnl_attr_put_u8(nlh, ESMTP_A_EVENT_FAMILY, AF_INET6);
+	mnl_attr_put(nlh, ESMTP_A_EVENT_SADDR, 16, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1");
+	mnl_attr_put(nlh, ESMTP_A_EVENT_DADDR, 4, "short");
+	mnl_attr_put_u16(nlh, ESMTP_A_EVENT_SPORT, htons(40000));
+	mnl_attr_put_u16(nlh, ESMTP_A_EVENT_DPORT, htons(25));
+	mnl_attr_put_strz(nlh, ESMTP_A_EVENT_POLICY, "p");
+	mnl_attr_put_u32(nlh, ESMTP_A_EVENT_RULE, 2);
+	mnl_attr_put_u8(nlh, ESMTP_A_EVENT_MATCH, ESMTP_MATCH_CMD_RCPT_COUNT);
+	mnl_attr_put_u32(nlh, ESMTP_A_EVENT_VALUE, 101);
+	mnl_attr_put_u32(nlh, ESMTP_A_EVENT_LIMIT, 100);
+	mnl_attr_put(nlh, ESMTP_A_EVENT_TEXT, 4, "RCPT");
+	mnl_attr_put_u64(nlh, ESMTP_A_EVENT_LOST, 7);
+	mnl_attr_put_u32(nlh, 60000 & NLA_TYPE_MASK, 1);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void test_event(void)
+{
+	static uint64_t buf[512];
+	struct nlmsghdr *nlh = message_new(buf, sizeof(buf), ESMTP_CMD_EVENT);
+	struct event e;
+
+	put_event(nlh);
+	result("wire: an event is read", wire_get_event(nlh, &e) && e.lost == 7);
+	line("wire: and printed; what has a wrong length is left out", &e,
+	     "%ASA-4-108004: ESMTP Classification: Dropped connection for ESMTP Response from ::/25 to 2001:db8::1/40000; matched Class 2: cmd RCPT count gt 100 (policy p, seen 101, \"RCPT\")");
+	nlh = message_new(buf, sizeof(buf), ESMTP_CMD_STATUS_GET);
+	result("wire: another message is no event", !wire_get_event(nlh, &e));
+}
+
+/* A dump, cut anywhere and with any byte changed: it may be nonsense, it must not hurt. */
+static void test_hostile(void)
+{
+	static uint64_t buf[4096], copy[4096];
+	struct nlmsghdr *nlh = message_new(buf, sizeof(buf), ESMTP_CMD_POLICY_GET);
+	struct nlmsghdr *bad = (void *)copy;
+	struct dump d = { 0 };
+	struct status s;
+	struct event e;
+
+	wire_put_policy(nlh, policy_new(5), 0, NULL);
+	put_event(nlh);
+	for (uint32_t i = MNL_NLMSG_HDRLEN; i < nlh->nlmsg_len; i++)
+		for (int bit = 0; bit < 8; bit++) {
+			memcpy(copy, buf, sizeof(buf));
+			((uint8_t *)copy)[i] ^= (uint8_t)(1 << bit);
+			wire_get_policy(bad, &d);
+			wire_get_status(bad, &s);
+			wire_get_event(bad, &e);
+			bad->nlmsg_len = i;
+			wire_get_policy(bad, &d);
+		}
+	result("wire: any bit of a message turned, and any cut", true);
+	mem_release();
+}
+
+static void test_refusal(void)
+{
+	static uint64_t buf[64];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsgerr *e = mnl_nlmsg_put_extra_header(nlh, sizeof(*e));
+	struct kerror ke;
+
+	nlh->nlmsg_type = NLMSG_ERROR;
+	nlh->nlmsg_flags = NLM_F_CAPPED | NLM_F_ACK_TLVS;
+	e->error = -EINVAL;
+	e->msg.nlmsg_seq = 42;
+	e->msg.nlmsg_len = 4000;
+	mnl_attr_put_strz(nlh, NLMSGERR_ATTR_MSG, "no such thing");
+	mnl_attr_put_u32(nlh, NLMSGERR_ATTR_OFFS, 36);
+	kerror_parse(nlh, &ke);
+	result("refusal: number, place and sentence",
+	       ke.err == EINVAL && ke.seq == 42 && ke.offset == 36 &&
+	       !strcmp(kerror_text(&ke), "no such thing"));
+	nlh->nlmsg_flags = NLM_F_ACK_TLVS;
+	kerror_parse(nlh, &ke);
+	result("refusal: longer than it is", ke.err == EINVAL && !ke.offset);
+	ke = (struct kerror){ .err = EPERM };
+	result("refusal: without privilege", strstr(kerror_text(&ke), "CAP_NET_ADMIN"));
+}
+
+int main(void)
+{
+	test_intervals();
+	test_families();
+	test_policy(0);
+	test_policy(1);
+	test_policy(WIRE_RULES_MAX);
+	test_policy(WIRE_RULES_MAX + 1);
+	test_policy(ESMTP_RULES_MAX);
+	test_places();
+	test_rule_lines();
+	test_lines();
+	test_longest();
+	test_event();
+	test_hostile();
+	test_refusal();
+	mem_release();
+	return failed;
+}

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bounds: bytes under way in a connection and in all, connections, a slot without a policy."""
+import os
+import threading
+
+import lab
+from lab import SERVER, begin, content, grows, inspect, joined, listen, raw_pair, read, rules, said, same, talk
+
+PARAMETERS = "/sys/module/nf_conntrack_esmtp/parameters/"
+OWN_TABLE = """
+table inet own {
+	ct helper slot3 {
+		type "esmtp-3" protocol tcp
+	}
+	chain choose {
+		type filter hook postrouting priority 0
+		tcp dport 25 ct state new ct helper set "slot3"
+	}
+}
+"""
+
+
+class parameter:
+    """A parameter of the module has another value for a while."""
+
+    def __init__(self, name, value):
+        self.path, self.value = PARAMETERS + name, value
+
+    def write(self, value):
+        with open(self.path, "w", encoding="ascii") as f:
+            f.write(str(value))
+
+    def __enter__(self):
+        with open(self.path, encoding="ascii") as f:
+            self.before = f.read().strip()
+        self.write(self.value)
+
+    def __exit__(self, *_):
+        self.write(self.before)
+
+
+def test_own_table():
+    """a slot without a policy drops what a person's own table sends there; with one it is inspected"""
+    lab.run("router", "rmmod", "nf_conntrack_esmtp", check=False)
+    assert not os.path.exists(PARAMETERS), "the module is loaded"
+    lab.nft(OWN_TABLE)
+    assert os.path.exists(PARAMETERS), "naming the helper did not load the module"
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        with grows(no_policy=3):
+            s.send(b"220 mx ESMTP\r\n")
+            c.send(b"HELO c\r\n")
+            s.send(b"220 mx ESMTP\r\n", seq=s.snd - 14)
+            c.silent()
+            s.silent()
+    rules("policy third {\n\tslot 3\n\tbanner mask\n}\n")
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+    assert lab.counters("third")["connections"] == 2
+    lab.run("router", "nft", "delete table inet own")
+
+
+def burst(v6, message, patience=60):
+    """A mail in one go through the kernel's sockets; a command to be masked behind it."""
+    with listen(v6=v6) as lst:
+        c, s = joined(lst, SERVER[v6])
+        c.settimeout(patience)
+        s.settimeout(patience)
+        said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
+        said(c, b"HELO c\r\n", s)
+        said(s, b"250 mx\r\n", c)
+        said(c, b"MAIL FROM:<a@c.test>\r\n", s)
+        said(s, b"250 ok\r\n", c)
+        said(c, b"RCPT TO:<b@s.test>\r\n", s)
+        said(s, b"250 ok\r\n", c)
+        said(c, b"DATA\r\n", s)
+        said(s, b"354 go\r\n", c)
+        sender = threading.Thread(target=c.sendall, args=(message,))
+        sender.start()
+        got = read(s, len(message))
+        sender.join()
+        same(got, message)
+        said(s, b"250 ok\r\n", c)
+        said(c, b"STARTTLS\r\n", s, b"XXXXXXXX\r\n")
+        c.close()
+        s.close()
+
+
+MESSAGE = b"Subject: big\r\n\r\n" + b"0123456789abcdef\r\n" * 6000 + b".\r\n"
+
+
+def test_retain_max():
+    """more bytes under way than may be retained are cut, and the mail still arrives"""
+    rules(inspect())
+    with parameter("retain_max", 6000):
+        for v6 in False, True:
+            with grows(no_memory=(1, 9999), held=(1, 9999), closed=0, conflict=0):
+                burst(v6, MESSAGE)
+
+
+def test_retain_exact():
+    """what is cut has not passed, what has passed is the beginning"""
+    rules(inspect())
+    with parameter("retain_max", 2500):
+        c, s = raw_pair()
+        begin(c, s)
+        content(c, s)
+        data = b"Subject: x\r\n\r\n" + b"0123456789abcdef\r\n" * 200
+        got = b""
+        for i in range(0, 3600, 1200):
+            c.send(data[i:i + 1200])
+            seg = s.get(0.3)
+            if seg:
+                assert seg.seq == s.rcv or not seg.payload, f"{seg} leaves a gap"
+                got += seg.payload
+                s.rcv += len(seg.payload)
+        assert 1200 <= len(got) <= 2500, len(got)
+        same(got, data[:len(got)])
+        s.ack()
+        c.drain()
+        c.send(data[len(got):len(got) + 1200], seq=s.rcv)
+        s.want(data[len(got):len(got) + 1200])
+
+
+def test_pool_max():
+    """the same bound for all connections together"""
+    rules(inspect())
+    with parameter("pool_max", 6000):
+        with grows(no_memory=(1, 9999), closed=0):
+            burst(False, MESSAGE)
+    assert lab.counters()["conflict"] == 0
+
+
+def test_sessions_max():
+    """connections over the bound: their bytes do not pass, counted; later ones do"""
+    rules(inspect())
+    live = lab.counters()["live"]
+    with parameter("sessions_max", live + 2):
+        pairs = [raw_pair() for _ in range(3)]
+        for c, s in pairs[:2]:
+            begin(c, s)
+        c, s = pairs[2]
+        with grows(no_memory=2, connections=0):
+            s.send(b"220 mx ESMTP\r\n")
+            c.silent(0.2)
+            c.send(b"HELO c\r\n")
+            s.silent(0.2)
+    s.snd -= 14
+    c.snd -= 8
+    begin(c, s)
+
+
+if __name__ == "__main__":
+    lab.up()
+    lab.tests(test_own_table, test_retain_max, test_retain_exact, test_pool_max, test_sessions_max)

@@ -1,105 +1,228 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The main job, side by side: the same dialogues with Postfix, first without inspection, then with the shipped rules,
-then from a host that is exempt from them. Ends with an error when it did not see what it should."""
-import os
-import re
-import sys
+"""What inspection does, shown to a person: each step is done without it, then with it, and printed in two columns.
+
+Ends with an error when anything shown is not as it must be.
+"""
 import textwrap
 
-from mta import CLIENT4B, SERVER4, Client, rules, run, sha256, wait_for
+from lab import Segment
+from mta import *
 
-LABEL, COLUMN = 12, 50
-MAILBOX = "/var/mail-server/user1"
-MAIL = ("From: a@client.test\r\nTo: user1@server.test\r\nSubject: a mail\r\n"
-        "DKIM-Signature: v=1; a=rsa-sha256; d=client.test; s=x;\r\n\th=from:to:subject; b=dGVzdA==\r\n\r\n"
-        "STARTTLS and | and <<>> are content here, and 220 too.\r\n.a dot\r\n"
-        + "".join(f"line {n} Grüße\r\n" for n in range(200))).encode()
-LONG = ("From: a@client.test\r\nSubject: " + "s" * 1200 + "\r\n\r\nhello\r\n").encode()
+WIDTH = 46		# of a column
+EXEMPT = CLIENT4B
+wrong = []
 
 
-def delivered(before):
-    """What has come into the mailbox since, without the lines that Postfix puts in front of it."""
-    size = os.path.getsize(MAILBOX) if os.path.exists(MAILBOX) else 0
-    if size <= before:
-        return None
-    with open(MAILBOX, "rb") as f:
-        f.seek(before)
-        got = f.read()
-    at = got.find(b"\nFrom: ") + 1
-    return got[at:-1].replace(b"\n", b"\r\n") if got.endswith(b"\n\n") and at else None
+class Wire:
+    """What reaches the server of what the client says, read from the server's interface."""
+
+    def __init__(self):
+        with inside("server"):
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+        self.sock.bind(("s0", 0x0800))
+        self.sock.setblocking(False)
+
+    def read(self):
+        said = b""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                raw, where = self.sock.recvfrom(1 << 17)
+                seg = Segment(raw, False)
+                if where[2] != socket.PACKET_OUTGOING and seg.tcp and seg.dport == 25:
+                    said += seg.payload
+        return said.decode("latin-1").rstrip()
 
 
-def lost():
-    """What Postfix says of a connection that was taken from it."""
-    with open("/var/log/mail-server.log", encoding="utf-8") as f:
-        return "".join(re.findall(r"lost connection after DATA.*", f.read())[-1:])
+def mail(header):
+    return (f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=client.test; s=demo;\r\n"
+            f"\th=from:to:subject:date:message-id:content-type:mime-version;\r\n\tb={'k4Zr' * 60}\r\n"
+            f"From: a@client.test\r\nTo: user1@server.test\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n{header}"
+            "Content-Type: text/plain; charset=utf-8\r\n\r\n"
+            "Grüße!\r\n.\r\nSTARTTLS\r\nMAIL FROM:<a|b>\r\n220 and 250-STARTTLS are nothing but text here.\r\n"
+            ).encode() + b"long line " * 95 + b"\r\n"
 
 
-def see(source=None):
-    """The dialogues: {row: what the client sees}."""
-    seen = {}
+#
+# The steps: each returns the lines to be shown.
+#
+def greeting(source=None):
     with Client(SERVER4, source=source) as c:
-        seen["greeting"] = c.reply()
-        seen["EHLO"] = c.say("EHLO client.test")
-        seen["XCLIENT"] = c.say("XCLIENT NAME=client")
-        before = os.path.getsize(MAILBOX) if os.path.exists(MAILBOX) else 0
-        c.mail(MAIL)
-        got = wait_for(30, delivered, before)
-        seen["a mail"] = "delivered byte for byte" if got == MAIL else "delivered, but CHANGED"
-        seen["a mail"] += f"\nsent      {sha256(MAIL)[:16]}…\ndelivered {sha256(got)[:16]}…"
+        got = c.reply()
         c.quit()
-    with Client(SERVER4, source=source) as c:
+    return [got]
+
+
+def exempt():
+    with Client(SERVER4, source=EXEMPT) as c:
+        return [c.expect(220), *[line for line in c.expect(250, "EHLO client.test").split("\n") if "SMTPUTF8" in line],
+                c.say("STARTTLS")]
+
+
+def ehlo():
+    with Client(SERVER4) as c:
+        got = c.hello()
+        c.quit()
+    return got.split("\n")
+
+
+def command(line):
+    with Client(SERVER4) as c:
         c.hello()
-        seen["STARTTLS"] = c.say("STARTTLS")
-    with Client(SERVER4, source=source) as c:
+        wire = Wire()
+        got = c.say(line)
+        return [f"client:       {line}", f"server reads: {wire.read()}", *got.split("\n")]
+
+
+def starttls():
+    return command("STARTTLS")
+
+
+def unknown_verb():
+    return command("XFORWARD NAME=elsewhere")
+
+
+def delivered():
+    content = mail("")
+    before = mails("user1")
+    with Client(SERVER4) as c:
+        c.hello()
+        c.mail(content)
+        c.quit()
+    got = arrived("user1", before + 1)
+    got = got[got.index(b"DKIM-Signature:"):]
+    return [f"{what} {len(data)} bytes, sha256 {sha256(data)[:16]}…"
+            for what, data in (("sent:   ", content), ("arrived:", got))]
+
+
+def long_header():
+    content = mail(f"X-Long: {'x' * 1192}\r\n")
+    behind = len(maillog())
+    with Client(SERVER4) as c:
         c.hello()
         c.expect(250, "MAIL FROM:<a@client.test>")
-        c.expect(250, "RCPT TO:<user2@server.test>")
+        c.expect(250, "RCPT TO:<user1@server.test>")
         c.expect(354, "DATA")
-        c.send(LONG + b".\r\n")
-        end = c.ending(4)
-        seen["long header"] = end.strip("b'").replace("\\r\\n", "") if "250" in end else \
-            f"closed. The client sees {end}, the server:\n" + wait_for(10, lost)
-    return seen
+        c.send(stuffed(content))
+        c.sock.settimeout(5)
+        try:
+            answer = re.sub("as .*", "", c.reply())
+        except (socket.timeout, ConnectionError, EOFError):
+            answer = "(silence)"
+    with contextlib.suppress(AssertionError):
+        wait_for(2, lambda: "lost connection" in maillog()[behind:])
+    lost = re.search(r"lost connection after \w+", maillog()[behind:])
+    return [f"client sees: {answer}", f"server logs: {lost.group(0) if lost else 'nothing wrong'}"]
 
 
-def row(label, *columns):
-    cells = [[part for line in c.split("\n") for part in textwrap.wrap(line, COLUMN - 2) or [""]] for c in columns]
-    for n in range(max(map(len, cells))):
-        print((label if n == 0 else "").ljust(LABEL) +
-              "".join((c[n] if n < len(c) else "").ljust(COLUMN) for c in cells).rstrip())
-    print(flush=True)
+#
+# What must be shown: one function each, of the two columns.
+#
+def stars(text):
+    """What an ASA leaves standing: 2, 0, and a blank right behind a 0."""
+    return "".join(c if c in "20" or (c == " " and text[i - 1:i] == "0") else "*" for i, c in enumerate(text))
 
 
-plain = see()
-print("\n# esmtpctl -f /etc/esmtp.conf")
-print(rules(), end="")
-masked = see()
-print("# esmtpctl add exempt " + CLIENT4B + "\n")
-run("router", "esmtpctl", "add", "exempt", CLIENT4B)
-exempt = see(CLIENT4B)
+def masked_greeting(a, b):
+    return a[0].startswith("220 server.test ESMTP") and b == ["220 " + stars(a[0][4:])]
 
-row("", "WITHOUT INSPECTION\n" + "-" * (COLUMN - 2), "WITH INSPECTION\n" + "-" * (COLUMN - 2))
-for key in plain:
-    row(key, plain[key], masked[key])
 
-# What has an identifier of its own is compared without it.
-differs = [k for k in plain if plain[k].split(" queued as ")[0] != exempt[k].split(" queued as ")[0]]
-print(f"The exempt host {CLIENT4B} sees " +
-      ("the same as without inspection, in every row." if not differs else f"other things: {differs}\n{exempt}"))
+def masked_keywords(a, b):
+    tls = [n for n, line in enumerate(a) if line[4:] == "STARTTLS"]
+    return tls and b[tls[0]][4:] == "XXXXXXXA" and a[0] == b[0] and [len(x) for x in a] == [len(x) for x in b] and \
+        all(x == y or re.fullmatch(r"250[- ]X*[A-Z]", y) for x, y in zip(a, b))
 
-print("\n# esmtpctl list counters")
-print(run("router", "esmtpctl", "list", "counters"))
 
-wrong = [what for what, holds in (
-    ("the greeting is masked", masked["greeting"] == "220 " + "*" * (len(plain["greeting"]) - 4)),
-    ("STARTTLS is hidden", "STARTTLS" in plain["EHLO"] and "STARTTLS" not in masked["EHLO"]
-     and "XXXXXXXA" in masked["EHLO"]),
-    ("STARTTLS is refused", plain["STARTTLS"].startswith("220") and masked["STARTTLS"].startswith("50")),
-    ("the unknown verb is refused", masked["XCLIENT"].startswith("50")),
-    ("the mail is delivered unchanged", all("byte for byte" in s["a mail"] for s in (plain, masked, exempt))),
-    ("the long header line closes", "250" in plain["long header"] and "closed" in masked["long header"]),
-    ("the exempt host is left alone", not differs)) if not holds]
-for what in wrong:
-    print("NOT SEEN: " + what)
-sys.exit(1 if wrong else 0)
+def refused(code):
+    def good(a, b):
+        line = a[0].split(None, 1)[1]
+        return a[1].endswith(line) and a[2].startswith(code) and b[1].endswith(" " + "X" * len(line)) and \
+            b[2][:3] in ("500", "502")
+    return good
+
+
+def byte_for_byte(a, b):
+    return a == b and a[0].split(":")[1].strip() == a[1].split(":")[1].strip()
+
+
+def closed(a, b):
+    return "250 " in a[0] and "nothing" in a[1] and "silence" in b[0] and "lost connection after DATA" in b[1]
+
+
+def untouched(a, b):
+    return a == b and "server.test" in b[0] and len(b) == 3 and b[2].startswith("220")
+
+
+STEPS = (
+    ("The server's greeting", greeting, masked_greeting),
+    ("The reply to EHLO", ehlo, masked_keywords),
+    ("STARTTLS, which was not offered", starttls, refused("220")),
+    ("A verb that ASA does not know", unknown_verb, refused("250")),
+    ("A mail, signed, with all that looks like SMTP in it", delivered, byte_for_byte),
+    ("A mail with a header line of 1200 characters", long_header, closed),
+    (f"An exempt host, {EXEMPT}: greeting, a keyword, STARTTLS", exempt, untouched),
+)
+
+
+def show(left, right):
+    for a, b in zip(left + [""] * (len(right) - len(left)), right + [""] * (len(left) - len(right))):
+        rows = [textwrap.wrap(x, WIDTH, subsequent_indent="  ", break_on_hyphens=False) or [""] for x in (a, b)]
+        for n in range(max(map(len, rows))):
+            cells = [r[n] if n < len(r) else "" for r in rows]
+            print(f"  {cells[0]:{WIDTH}} | {cells[1]}".rstrip())
+
+
+def attempt(step):
+    try:
+        return step()
+    except (AssertionError, Failed, OSError, EOFError, ValueError, LookupError) as e:
+        return [f"{type(e).__name__}: {e}"]
+
+
+def judge(good, left, right):
+    try:
+        return good(left, right)
+    except (LookupError, ValueError):
+        return False
+
+
+def counted():
+    c = counters()
+    want = {"default.events.banner-masked": 6, "default.events.command-masked": 2, "default.rule.4": 1,
+            "default.closed": 1}
+    for key, value in want.items():
+        if c.get(key) != value:
+            wrong.append(f"counter {key} is {c.get(key)}, not {value}")
+
+
+def main():
+    print(f"\nclient {CLIENT4} -- router with nf_conntrack_esmtp -- server {SERVER4} with Postfix\n", flush=True)
+    shell("""lab_up
+        postfix_set server 'smtpd_banner=$myhostname ESMTP Postfix (2026)' 'smtpd_authorized_xforward_hosts=10.0.0.0/8'
+        postfix_up server""")
+    without = [attempt(step) for _, step, _ in STEPS]
+    said = rules() + run("router", "esmtpctl", "add", "exempt", EXEMPT)
+    events = Monitor()
+
+    print(f"  {'WITHOUT INSPECTION':{WIDTH}} | WITH INSPECTION")
+    for (title, step, good), left in zip(STEPS, without):
+        right = attempt(step)
+        print(f"\n{title}\n{'-' * (2 * WIDTH + 5)}")
+        show(left, right)
+        if not judge(good, left, right):
+            wrong.append(title)
+            print("  NOT AS IT MUST BE")
+        sys.stdout.flush()
+
+    print(f"\n# esmtpctl -f {CONF}\n{said.strip()}")
+    print(f"\n# esmtpctl monitor\n{chr(10).join(events.lines(3))}")
+    events.stop()
+    print(f"\n# esmtpctl list counters\n{run('router', 'esmtpctl', 'list', 'counters').rstrip()}\n")
+    counted()
+    if wrong:
+        print("Not as it must be: " + "; ".join(wrong))
+        sys.exit(1)
+    print("Everything is as it must be.")
+
+
+main()

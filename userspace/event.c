@@ -13,6 +13,14 @@
 
 #define ENDPOINT_MAX 64
 
+/* What ASA has 108005 for. */
+static bool only_logged(const struct event *e)
+{
+	if (e->type != ESMTP_EVENT_RULE && e->type != ESMTP_EVENT_CMD_MASKED)
+		return false;
+	return e->monitor || e->action == ESMTP_ACTION_COUNT;
+}
+
 /**
  * event_number() - number of the message
  * @e: the event
@@ -23,7 +31,7 @@ unsigned int event_number(const struct event *e)
 {
 	const struct event_name *n = event_name(e->type);
 
-	if (e->type == ESMTP_EVENT_RULE && e->action == ESMTP_ACTION_COUNT)
+	if (only_logged(e))
 		return 108005;
 	return n ? n->number : 108199;
 }
@@ -38,7 +46,7 @@ unsigned int event_severity(const struct event *e)
 {
 	const struct event_name *n = event_name(e->type);
 
-	if (e->type == ESMTP_EVENT_RULE && e->action == ESMTP_ACTION_COUNT)
+	if (only_logged(e))
 		return 6;
 	return n ? n->severity : 5;
 }
@@ -103,7 +111,7 @@ static const char *endpoint(const struct event *e, bool server, bool port, char 
 
 static const char *did(const struct event *e)
 {
-	switch (e->action) {
+	switch (e->monitor ? ESMTP_ACTION_COUNT : e->action) {
 	case ESMTP_ACTION_DROP:
 		return "Dropped connection for";
 	case ESMTP_ACTION_RESET:
@@ -135,6 +143,9 @@ static int put_rule(char *p, size_t size, const struct event *e)
 		      match_asa_name(e->match));
 	if (e->match != ESMTP_MATCH_EHLO_KEYWORD)
 		n += snprintf(p + n, size - (size_t)n, " gt %u", e->limit);
+	for (unsigned int k = 0; k < __ESMTP_KW_MAX; k++)
+		if (e->keywords & 1u << k)
+			n += snprintf(p + n, size - (size_t)n, " %s", keyword_name(k));
 	return n;
 }
 
@@ -180,7 +191,7 @@ static int put_message(char *p, size_t size, const struct event *e)
 static void put_extra(char *p, size_t size, const struct event *e)
 {
 	char text[EVENT_ESCAPED_MAX];
-	int n = snprintf(p, size, " (policy %s", e->policy);
+	int n = snprintf(p, size, " (policy %s%s", e->policy, e->monitor ? ", mode monitor" : "");
 
 	if (e->has_value && e->value)
 		n += snprintf(p + n, size - (size_t)n, ", seen %u", e->value);

@@ -27,6 +27,8 @@
  * @policy: name
  * @rule: position from 1; 0 = none
  * @match: enum esmtp_match of the rule
+ * @keywords: of the rule; 0 = not known
+ * @monitor: the policy only looks, so nothing was done
  * @has_value: @value is known
  * @value: seen
  * @limit: allowed
@@ -47,6 +49,8 @@ struct event {
 	char policy[EVENT_POLICY_MAX];
 	uint32_t rule;
 	uint8_t match;
+	uint32_t keywords;
+	bool monitor;
 	bool has_value;
 	uint32_t value;
 	uint32_t limit;

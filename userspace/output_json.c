@@ -69,20 +69,25 @@ static json_t *verbs_json(uint64_t verbs)
 	return a;
 }
 
+static json_t *keywords_json(uint32_t keywords)
+{
+	json_t *a = json_array();
+
+	for (unsigned int k = 0; k < __ESMTP_KW_MAX; k++)
+		if (keywords & 1u << k)
+			json_array_append_new(a, json_string(keyword_name(k)));
+	return a;
+}
+
 static json_t *rule_json(const struct rule *r, bool counters)
 {
-	json_t *j = json_object(), *a;
+	json_t *j = json_object();
 
 	json_object_set_new(j, "match", json_string(match_key(r->match)));
-	if (r->match == ESMTP_MATCH_EHLO_KEYWORD) {
-		a = json_array();
-		for (unsigned int k = 0; k < __ESMTP_KW_MAX; k++)
-			if (r->keywords & 1u << k)
-				json_array_append_new(a, json_string(keyword_name(k)));
-		json_object_set_new(j, "keywords", a);
-	} else {
+	if (r->match == ESMTP_MATCH_EHLO_KEYWORD)
+		json_object_set_new(j, "keywords", keywords_json(r->keywords));
+	else
 		json_object_set_new(j, "limit", number(r->limit));
-	}
 	json_object_set_new(j, "action", json_string(action_key(r->action)));
 	json_object_set_new(j, "log", json_boolean(r->log));
 	if (counters)
@@ -235,8 +240,11 @@ static void event_rule(json_t *j, const struct event *e)
 	if (e->rule) {
 		json_object_set_new(j, "rule", number(e->rule));
 		json_object_set_new(j, "match", json_string(match_key(e->match)));
-		json_object_set_new(j, "limit", number(e->limit));
 	}
+	if (e->rule && e->match != ESMTP_MATCH_EHLO_KEYWORD)
+		json_object_set_new(j, "limit", number(e->limit));
+	if (e->keywords)
+		json_object_set_new(j, "keywords", keywords_json(e->keywords));
 	if (e->has_value)
 		json_object_set_new(j, "value", number(e->value));
 }
@@ -257,6 +265,7 @@ static void event(struct output *o, const struct event *e)
 	json_object_set_new(j, "client", endpoint_json(e, false));
 	json_object_set_new(j, "server", endpoint_json(e, true));
 	json_object_set_new(j, "policy", json_string(e->policy));
+	json_object_set_new(j, "mode", json_string(e->monitor ? "monitor" : "enforce"));
 	event_rule(j, e);
 	json_object_set_new(j, "text", json_string(event_escape(e, text)));
 	json_object_set_new(j, "lost", number(e->lost));

@@ -141,6 +141,32 @@ void mem_release(void)
 }
 
 /**
+ * mem_mark() - remember what is in use now
+ *
+ * Return: the mark.
+ */
+struct mem_mark mem_mark(void)
+{
+	return (struct mem_mark){ chunks, chunks ? chunks->used : 0 };
+}
+
+/**
+ * mem_release_since() - give back what was taken since a mark
+ * @mark: the mark
+ */
+void mem_release_since(struct mem_mark mark)
+{
+	struct chunk *c;
+
+	while ((c = chunks) && c != mark.chunk) {
+		chunks = c->next;
+		free(c);
+	}
+	if (chunks)
+		chunks->used = mark.used;
+}
+
+/**
  * now_ms() - a clock that only runs forward
  *
  * Return: milliseconds.

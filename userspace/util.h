@@ -14,6 +14,19 @@ char *mem_strdup(const char *s);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void mem_release(void);
 
+/**
+ * struct mem_mark - a point in time
+ * @chunk: that was in use
+ * @used: bytes of it
+ */
+struct mem_mark {
+	void *chunk;
+	size_t used;
+};
+
+struct mem_mark mem_mark(void);
+void mem_release_since(struct mem_mark mark);
+
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 

@@ -281,12 +281,19 @@ static void test_rule_lines(void)
 	e.action = ESMTP_ACTION_COUNT;
 	line("event: 108005", &e,
 	     "%ASA-6-108005: ESMTP Classification: Received ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; matched Class 4: header line length gt 998 (policy default, seen 999)");
+	e.action = ESMTP_ACTION_DROP;
+	e.monitor = true;
+	line("event: of a policy that only looks", &e,
+	     "%ASA-6-108005: ESMTP Classification: Received ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; matched Class 4: header line length gt 998 (policy default, mode monitor, seen 999)");
 	e = event_new(ESMTP_EVENT_RULE, ESMTP_ACTION_MASK, "CHUNKING");
 	e.rule = 7;
 	e.match = ESMTP_MATCH_EHLO_KEYWORD;
 	e.from_server = true;
 	line("event: 108004 of a response", &e,
 	     "%ASA-4-108004: ESMTP Classification: Masked header flags for ESMTP Response from 10.0.2.2/25 to 10.0.1.2/49536; matched Class 7: ehlo-reply-parameter (policy default, \"CHUNKING\")");
+	e.keywords = 1u << ESMTP_KW_OTHERS | 1u << ESMTP_KW_VRFY;
+	line("event: with the rule's keywords", &e,
+	     "%ASA-4-108004: ESMTP Classification: Masked header flags for ESMTP Response from 10.0.2.2/25 to 10.0.1.2/49536; matched Class 7: ehlo-reply-parameter others vrfy (policy default, \"CHUNKING\")");
 }
 
 static void test_lines(void)
@@ -323,7 +330,7 @@ static void test_longest(void)
 		memset(&e, 0xff, sizeof(e));
 		e.type = type;
 		e.family = AF_INET6;
-		e.from_server = e.has_value = true;
+		e.from_server = e.has_value = e.monitor = true;
 		e.text_len = sizeof(e.text);
 		memset(e.policy, 'p', sizeof(e.policy));
 		e.policy[sizeof(e.policy) - 1] = '\0';

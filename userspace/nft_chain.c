@@ -265,15 +265,21 @@ static void put_choice(struct nft_batch *b, const char *chain)
 	rule_put(b, r, NULL);
 }
 
-static void put_guard_jump(struct nft_batch *b, const char *chain, uint32_t offset)
+/* Nearly all packets leave at the first rule. */
+static void put_guard_jumps(struct nft_batch *b, const char *chain)
 {
 	struct nftnl_rule *r = rule_new(chain);
 
-	expr_tcp(r);
-	expr_ct_state(r, CT_STATE_INVALID | CT_STATE_UNTRACKED | CT_STATE_NEW);
-	expr_payload_in(r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, NFT_GUARDED);
-	expr_verdict(r, NFT_JUMP, CHAIN_GUARD);
+	expr_ct_state(r, CT_STATE_ESTABLISHED | CT_STATE_RELATED);
+	expr_verdict(r, NFT_RETURN, NULL);
 	rule_put(b, r, NULL);
+	for (uint32_t offset = 0; offset <= 2; offset += 2) {
+		r = rule_new(chain);
+		expr_tcp(r);
+		expr_payload_in(r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, NFT_GUARDED);
+		expr_verdict(r, NFT_JUMP, CHAIN_GUARD);
+		rule_put(b, r, NULL);
+	}
 }
 
 /* The class as the packet's own addresses show it, read in its direction or in the other one. */
@@ -381,10 +387,8 @@ void nft_put_chains(struct nft_batch *b, const struct config *c)
 		put_policy_rules(b, c, p);
 	put_classify(b, c);
 	put_guard(b, c);
-	put_guard_jump(b, "prerouting", 2);
-	put_guard_jump(b, "prerouting", 0);
-	put_guard_jump(b, "output", 2);
-	put_guard_jump(b, "output", 0);
+	put_guard_jumps(b, "prerouting");
+	put_guard_jumps(b, "output");
 	put_choice(b, "input");
 	put_choice(b, "postrouting");
 }

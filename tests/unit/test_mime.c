@@ -678,6 +678,9 @@ static void test_many_names(void **state)
 		{ "Content-Type: a/b; name=%; filename=%", { 6, 6 } },
 		{ "Content-Disposition: a; filename=abc\r\n\r%", { 0 } },
 		{ "Content-Disposition: a; filename=abc\r\n\tabc", { 7 } },
+		{ "Content-Disposition: a; filename==?u?q?(abc)?=", { 0 } },
+		{ "Content-Disposition: a; filename==?u?q?(abcd)?=", { 6 } },
+		{ "Content-Disposition: a; filename==?u?B?QQ==QQ==QQ==QQ==QQ==?=", { 0 } },
 		{ "Content-Type: a/b; xname=%; filenamex=%; file=%", { 0 } },
 		{ "Content-Type: a/b; filename*x=%; filename**=%; filename*0*0=%; *=%", { 0 } },
 		{ "Content-Type: a/b; x=\"; name=%\"; name=abc", { 0 } },
@@ -755,6 +758,27 @@ static void test_many_limits(void **state)
 	assert_int_equal(r.fires[3].ev.value, 21);
 	assert_int_equal(r.fires[3].lo, at + 3);
 	text_free(&t);
+}
+
+/* What begins like an encoding but goes on too long is not waited for. */
+static void test_no_waiting(void **state)
+{
+	static const char * const heads[] = { "filename==?", "filename*=aa" };
+	struct text t = { 0 };
+	struct harness h;
+	struct run r;
+	size_t i;
+
+	(void)state;
+	set_rules(&h, ESMTP_ACTION_COUNT, one_rule, ARRAY_SIZE(one_rule));
+	for (i = 0; i < ARRAY_SIZE(heads); i++) {
+		cd(&t, heads[i]);
+		addc(&t, 'a', LIMIT - 1);
+		run_text(&r, &h, &t);
+		expect_one(&r, 256, "filename", heads[i], 256);
+		assert_int_equal(r.fires[0].lo, t.n - 1);
+		text_free(&t);
+	}
 }
 
 /* The end of data ends the field too: the last byte does not pass. */
@@ -981,6 +1005,7 @@ int main(void)
 		cmocka_unit_test(test_boundary_length),
 		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_many_limits),
+		cmocka_unit_test(test_no_waiting),
 		cmocka_unit_test(test_end_in_header),
 		cmocka_unit_test(test_full_result),
 		cmocka_unit_test(test_japanese),

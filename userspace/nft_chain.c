@@ -329,7 +329,8 @@ static void put_guard_classes(struct nft_batch *b, const struct config *c)
 	}
 }
 
-static void put_guard_drop(struct nft_batch *b, uint32_t state, enum guard_counter counter)
+static void put_guard_verdict(struct nft_batch *b, uint32_t state, enum guard_counter counter,
+			      int verdict)
 {
 	struct nftnl_rule *r = rule_new(CHAIN_GUARD);
 
@@ -339,7 +340,7 @@ static void put_guard_drop(struct nft_batch *b, uint32_t state, enum guard_count
 		expr_is_syn(r, false);
 	}
 	expr_object(r, NFT_OBJECT_COUNTER, guard_counter_name(counter));
-	expr_verdict(r, NF_DROP, NULL);
+	expr_verdict(r, verdict, NULL);
 	rule_put(b, r, NULL);
 }
 
@@ -361,10 +362,9 @@ static void put_guard(struct nft_batch *b, const struct config *c)
 	put_guard_classes(b, c);
 	put_guard_loopback(b, NFT_META_IIFNAME);
 	put_guard_loopback(b, NFT_META_OIFNAME);
-	put_guard_drop(b, CT_STATE_INVALID, GUARD_INVALID);
-	put_guard_drop(b, CT_STATE_UNTRACKED, GUARD_UNTRACKED);
-	if (!c->pickup_pass)
-		put_guard_drop(b, CT_STATE_NEW, GUARD_NOT_SYN);
+	put_guard_verdict(b, CT_STATE_INVALID, GUARD_INVALID, NF_DROP);
+	put_guard_verdict(b, CT_STATE_UNTRACKED, GUARD_UNTRACKED, NF_DROP);
+	put_guard_verdict(b, CT_STATE_NEW, GUARD_NOT_SYN, c->pickup_pass ? NFT_RETURN : NF_DROP);
 }
 
 /**

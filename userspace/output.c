@@ -28,8 +28,8 @@ void output_ruleset(struct output *o, const struct config *c)
 static const char *const guard_names[GUARD_COUNTERS][2] = {
 	[GUARD_INVALID] = { "invalid", "dropped, invalid for connection tracking" },
 	[GUARD_UNTRACKED] = { "untracked", "dropped, not tracked" },
-	[GUARD_NOT_SYN] = { "not-syn", "dropped, first packet of a connection but no SYN" },
-	[GUARD_PICKUP] = { "pickup", "connections older than the table" },
+	[GUARD_NOT_SYN] = { "not-syn", "first packets of a connection that are no SYN" },
+	[GUARD_PICKUP] = { "pickup", "packets of connections whose start was not seen" },
 };
 
 /**

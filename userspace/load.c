@@ -4,6 +4,7 @@
  * table in one transaction, then the module's commit, which cannot fail any more.
  * Until the transaction nothing has changed.
  */
+#include <signal.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -96,6 +97,20 @@ static bool commit(struct genl *g, uint64_t generation, bool check, struct erecs
 	return false;
 }
 
+/* The two steps that belong together: no signal may come between them. */
+static bool put_and_commit(struct genl *g, const struct config *c, uint64_t generation, bool check,
+			   const struct guard *keep, struct erecs *errors)
+{
+	sigset_t all, before;
+	bool ok;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	ok = put_table(c, generation, check, keep, errors) && commit(g, generation, check, errors);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
 static bool stage_and_put(struct genl *g, struct config *c, bool check, struct request *r)
 {
 	uint64_t generation = generation_new();
@@ -103,8 +118,7 @@ static bool stage_and_put(struct genl *g, struct config *c, bool check, struct r
 
 	if (!stage_begin(g, &r->errors) || !stage_policies(g, c, &r->errors) ||
 	    !nft_read(&old, &r->errors) ||
-	    !put_table(c, generation, check, &old.guard, &r->errors) ||
-	    !commit(g, generation, check, &r->errors))
+	    !put_and_commit(g, c, generation, check, &old.guard, &r->errors))
 		return false;
 	if (!check && !old.present)
 		say_first(r->o.f, c);
@@ -150,8 +164,7 @@ bool load_nothing(struct erecs *errors)
 		return put_table(NULL, 0, false, NULL, errors);
 	if (!genl_open(&g, errors))
 		return false;
-	ok = stage_begin(&g, errors) && put_table(NULL, 0, false, NULL, errors) &&
-	     commit(&g, 0, false, errors);
+	ok = stage_begin(&g, errors) && put_and_commit(&g, NULL, 0, false, NULL, errors);
 	genl_close(&g);
 	return ok;
 }

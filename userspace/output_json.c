@@ -104,13 +104,28 @@ static json_t *rules_json(const struct policy *p, bool counters)
 	return a;
 }
 
+/* JSON is UTF-8; a description is whatever somebody typed. */
+static json_t *description_json(const char *s)
+{
+	char buf[ESMTP_DESCRIPTION_MAX + 1];
+	json_t *j = json_string(s);
+
+	if (j)
+		return j;
+	snprintf(buf, sizeof(buf), "%s", s);
+	for (char *p = buf; *p; p++)
+		if (*p & 0x80)
+			*p = '?';
+	return json_string(buf);
+}
+
 static void policy(struct output *o, const struct policy *p, unsigned int position)
 {
 	json_t *j = json_object();
 
 	json_object_set_new(j, "name", json_string(p->name));
 	if (p->description)
-		json_object_set_new(j, "description", json_string(p->description));
+		json_object_set_new(j, "description", description_json(p->description));
 	json_object_set_new(j, "slot", number(p->slot == SLOT_ANY ? position : p->slot));
 	json_object_set_new(j, "banner", json_string(p->flags & ESMTP_POLICY_F_MASK_BANNER ?
 						     "mask" : "keep"));

@@ -72,7 +72,8 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 
 %token END 0		"end of file"
 %token SEP		"end of line"
-%token ODD UNCLOSED
+%token ODD		"a character that has no place here"
+%token UNCLOSED
 %token <word> NUMBER	"a number"
 %token <word> STRING	"a string in quotes"
 %token <word> NAME	"a name"
@@ -391,19 +392,31 @@ static void append_expected(char *buf, size_t size, const yypcontext_t *ctx)
 	}
 }
 
+/* The word as it was written, unless it could do something to a terminal. */
+static const char *shown(const char *token)
+{
+	if (!token || !*token)
+		return NULL;
+	for (const char *p = token; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return NULL;
+	return token;
+}
+
 static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct parse *p)
 {
 	yysymbol_kind_t got = yypcontext_token(ctx);
+	const char *token = shown(p->token);
 	char buf[512] = "syntax error";
 
 	(void)scanner;
 	if (got == YYSYMBOL_UNCLOSED)	/* the scanner has said it */
 		return 0;
 	append(buf, sizeof(buf), ", unexpected ");
-	if (p->token)
+	if (token)
 		append(buf, sizeof(buf), "'");
-	append(buf, sizeof(buf), p->token ? p->token : yysymbol_name(got));
-	if (p->token)
+	append(buf, sizeof(buf), token ? token : yysymbol_name(got));
+	if (token)
 		append(buf, sizeof(buf), "'");
 	append_expected(buf, sizeof(buf), ctx);
 	erec_add(p->errors, yypcontext_location((yypcontext_t *)ctx), "%s", buf);

@@ -297,7 +297,7 @@ class Raw:
     def close(self):
         self.sock.close()
 
-    def packet(self, flags, data=b"", seq=None, ack=None, urg=0, options=b"", spoil=0):
+    def packet(self, flags, data=b"", seq=None, ack=None, urg=0, options=b"", spoil=0, ip_options=b""):
         seq = (self.snd if seq is None else seq) & 0xffffffff
         ack = self.rcv if ack is None else ack
         if not flags & ACK:
@@ -305,16 +305,36 @@ class Raw:
         raw = struct.pack(">HHIIBBHHH", self.sport, self.dport, seq, ack & 0xffffffff,
                           (20 + len(options)) // 4 << 4, flags, self.window, 0, urg) + options + data
         total = checksum(self.src + self.dst + struct.pack(">II", len(raw), 6) + raw) ^ spoil
-        raw = raw[:16] + struct.pack(">H", total) + raw[18:]
+        return self.ip(raw[:16] + struct.pack(">H", total) + raw[18:], 6, options=ip_options)
+
+    def ip(self, raw, proto, options=b"", ident=0, frag=0x4000):
+        """options: IPv4's, or a whole extension header of IPv6 whose first byte is filled in."""
         if self.v6:
-            return struct.pack(">IHBB", 6 << 28, len(raw), 6, 64) + self.src + self.dst + raw
-        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(raw), 0, 0x4000, 64, 6, 0) + self.src + self.dst
+            if options:
+                raw, proto = bytes([proto]) + options[1:] + raw, options[0]
+            return struct.pack(">IHBB", 6 << 28, len(raw), proto, 64) + self.src + self.dst + raw
+        head = struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, 0, 20 + len(options) + len(raw), ident, frag, 64,
+                           proto, 0) + self.src + self.dst + options
         return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + raw
 
-    def send(self, data=b"", flags=ACK | PSH, seq=None, **kw):
-        """A segment; without seq it is the next one. Moves on by what is new."""
+    def fragments(self, packet, size, ident):
+        """A packet in fragments of so many bytes."""
+        head = 40 if self.v6 else 20
+        proto, raw = packet[6 if self.v6 else 9], packet[head:]
+        for at in range(0, len(raw), size):
+            piece, more = raw[at:at + size], at + size < len(raw)
+            if self.v6:
+                yield self.ip(struct.pack(">BBHI", proto, 0, at | more, ident) + piece, 44)
+            else:
+                yield self.ip(piece, proto, ident=ident, frag=at // 8 | more << 13)
+
+    def send(self, data=b"", flags=ACK | PSH, seq=None, fragments=None, ident=0, **kw):
+        """A segment; without seq it is the next one. Moves on by what is new. fragments: in what order
+        the list of fragments goes, each with so many bytes."""
         start = self.snd if seq is None else seq
-        self.sock.sendto(self.packet(flags, data, seq, **kw), self.to)
+        packet = self.packet(flags, data, seq, **kw)
+        for one in fragments[1](list(self.fragments(packet, fragments[0], ident))) if fragments else [packet]:
+            self.sock.sendto(one, self.to)
         end = start + len(data) + bool(flags & SYN) + bool(flags & FIN)
         if (end - self.snd) & 0xffffffff < 1 << 31:
             self.snd = end & 0xffffffff

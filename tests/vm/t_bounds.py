@@ -7,6 +7,7 @@ import threading
 import lab
 from lab import SERVER, begin, content, grows, inspect, joined, listen, raw_pair, read, rules, said, same, talk
 
+OPTIONS = "/etc/modprobe.d/esmtp-test.conf"
 PARAMETERS = "/sys/module/nf_conntrack_esmtp/parameters/"
 OWN_TABLE = """
 table inet own {
@@ -44,8 +45,13 @@ def test_own_table():
     """a slot without a policy drops what a person's own table sends there; with one it is inspected"""
     lab.run("router", "rmmod", "nf_conntrack_esmtp", check=False)
     assert not os.path.exists(PARAMETERS), "the module is loaded"
-    lab.nft(OWN_TABLE)
-    assert os.path.exists(PARAMETERS), "naming the helper did not load the module"
+    with open(OPTIONS, "w", encoding="ascii") as f:
+        f.write("options nf_conntrack_esmtp retain_max=6000\n")
+    try:
+        lab.nft(OWN_TABLE)
+        assert os.path.exists(PARAMETERS), "naming the helper did not load the module"
+    finally:
+        os.unlink(OPTIONS)
     for v6 in False, True:
         c, s = raw_pair(v6)
         with grows(no_policy=3):
@@ -95,10 +101,12 @@ MESSAGE = b"Subject: big\r\n\r\n" + b"0123456789abcdef\r\n" * 6000 + b".\r\n"
 def test_retain_max():
     """more bytes under way than may be retained are cut, and the mail still arrives"""
     rules(inspect())
-    with parameter("retain_max", 6000):
-        for v6 in False, True:
-            with grows(no_memory=(1, 9999), held=(1, 9999), closed=0, conflict=0):
-                burst(v6, MESSAGE)
+    with open(PARAMETERS + "retain_max", encoding="ascii") as f:
+        assert f.read() == "6000\n", "the module has not taken its option"
+    for v6 in False, True:
+        with grows(no_memory=(1, 9999), held=(1, 9999), closed=0, conflict=0):
+            burst(v6, MESSAGE)
+    parameter("retain_max", 0).write(1 << 20)
 
 
 def test_retain_exact():

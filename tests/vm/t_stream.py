@@ -186,7 +186,8 @@ def test_refused_data():
 def test_one_big_send():
     """content sent with DATA in one go by a real sender waits for 354"""
     message = b"Subject: big\r\n\r\n" + b"0123456789abcdef\r\n" * 3500 + b".\r\n"
-    for v6 in False, True:
+    for v6, offloads in (False, "on"), (True, "off"), (True, "on"):
+        lab.sh("offloads " + offloads)
         with listen(v6=v6) as lst:
             c, s = joined(lst, SERVER[v6])
             said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")

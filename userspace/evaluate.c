@@ -40,45 +40,19 @@ static bool check_name(const struct word *w, const char *what, struct erecs *err
 	return true;
 }
 
-/**
- * evaluate_addrs() - read a set of addresses
- * @words: the set
- * @set: what it means, merged
- * @errors: what is wrong with it
- *
- * Return: true if nothing is wrong.
- */
-bool evaluate_addrs(const struct words *words, struct intervals *set, struct erecs *errors)
-{
-	unsigned int before = errors->count;
-
-	for (const struct word *w = words->head; w; w = w->next) {
-		struct interval iv;
-		const char *why = interval_parse_addr(w->text, &iv);
-
-		if (why) {
-			erec_add(errors, &w->loc, "%s", why);
-			continue;
-		}
-		iv.loc = w->loc;
-		intervals_add(set, &iv);
-	}
-	intervals_merge(set);
-	return errors->count == before;
-}
-
-static void evaluate_ports(const struct words *words, struct intervals *set, struct erecs *errors)
+/* A set of addresses or ports, as parse reads one of them. */
+static void evaluate_keys(const struct words *words,
+			  const char *(*parse)(const char *text, struct interval *iv),
+			  struct intervals *set, struct erecs *errors)
 {
 	for (const struct word *w = words->head; w; w = w->next) {
 		struct interval iv;
-		const char *why = interval_parse_ports(w->text, &iv);
+		const char *why = parse(w->text, &iv);
 
-		if (why) {
+		if (why)
 			erec_add(errors, &w->loc, "%s", why);
-			continue;
-		}
-		iv.loc = w->loc;
-		intervals_add(set, &iv);
+		else
+			intervals_add(set, &iv);
 	}
 	intervals_merge(set);
 }
@@ -140,10 +114,10 @@ static void evaluate_class_line(const struct item *item, struct class *k, struct
 	case CLASS_HOST:
 	case CLASS_SADDR:
 	case CLASS_DADDR:
-		evaluate_addrs(&item->words, &k->keys[item->value], errors);
+		evaluate_keys(&item->words, interval_parse_addr, &k->keys[item->value], errors);
 		break;
 	case CLASS_DPORT:
-		evaluate_ports(&item->words, &k->keys[item->value], errors);
+		evaluate_keys(&item->words, interval_parse_ports, &k->keys[item->value], errors);
 		break;
 	default:
 		evaluate_ifnames(&item->words, &k->ifnames[item->value - CLASS_IIFNAME], errors);
@@ -233,7 +207,7 @@ static void inspect_ports(const struct item *item, struct config *c, bool *seen,
 	*seen = true;
 	c->ports.n = 0;
 	if (check_not_empty(&item->words, errors))
-		evaluate_ports(&item->words, &c->ports, errors);
+		evaluate_keys(&item->words, interval_parse_ports, &c->ports, errors);
 }
 
 /* A list without a default line inspects nothing else: it is said, so that a listing says it. */
@@ -285,7 +259,7 @@ static void evaluate_inspect(const struct stmt *stmt, struct config *c, struct e
 static void evaluate_exempt(const struct stmt *stmt, struct config *c, struct erecs *errors)
 {
 	if (check_not_empty(&stmt->words, errors))
-		evaluate_addrs(&stmt->words, &c->exempt, errors);
+		evaluate_keys(&stmt->words, interval_parse_addr, &c->exempt, errors);
 	c->exempt_loc = stmt->loc;
 }
 

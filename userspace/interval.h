@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "erec.h"
-
 #define KEY_PORT	2	/* bytes of a key: also says what it is */
 #define KEY_IPV4	4
 #define KEY_IPV6	16
@@ -20,13 +18,11 @@
  * @len: bytes of a key: KEY_*
  * @lo: the first, in network order
  * @hi: the last
- * @loc: where it was written
  */
 struct interval {
 	uint8_t len;
 	uint8_t lo[KEY_MAX];
 	uint8_t hi[KEY_MAX];
-	struct location loc;
 };
 
 /**

@@ -8,6 +8,5 @@
 bool input_read(const char *path, struct input *in);
 bool language_parse(const struct input *in, struct ast *ast, struct erecs *errors);
 bool language_evaluate(const struct ast *ast, struct config *c, struct erecs *errors);
-bool evaluate_addrs(const struct words *words, struct intervals *set, struct erecs *errors);
 
 #endif

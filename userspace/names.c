@@ -3,6 +3,7 @@
  * The words for the numbers of the netlink language, in one place: the rule
  * language, the listings, JSON and the log take them from here.
  */
+#include <stdio.h>
 #include <strings.h>
 
 #include "config.h"
@@ -144,6 +145,22 @@ static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
 		"early-content", "content sent before the answer to DATA",
 		"content sent before the answer to DATA", 108108, 5 },
 };
+
+/**
+ * helper_name() - the conntrack helper of a slot
+ * @slot: the slot
+ * @buf: where to
+ *
+ * Return: @buf.
+ */
+char *helper_name(unsigned int slot, char buf[HELPER_NAME_MAX])
+{
+	if (slot)
+		snprintf(buf, HELPER_NAME_MAX, ESMTP_HELPER_NAME "-%u", slot);
+	else
+		snprintf(buf, HELPER_NAME_MAX, ESMTP_HELPER_NAME);
+	return buf;
+}
 
 /**
  * match_name() - a match in the rule language

@@ -30,8 +30,11 @@ struct event_name {
 	unsigned int severity;
 };
 
+#define HELPER_NAME_MAX 24
+
 extern const char version[];
 
+char *helper_name(unsigned int slot, char buf[HELPER_NAME_MAX]);
 const char *match_name(uint8_t match);
 const char *match_asa_name(uint8_t match);
 const char *match_key(uint8_t match);

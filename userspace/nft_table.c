@@ -88,10 +88,9 @@ static void object_send(struct nft_batch *b, struct nftnl_obj *o, const char *wh
 static void put_helper(struct nft_batch *b, const struct policy *p)
 {
 	struct nftnl_obj *o = object_new(p->name, NFT_OBJECT_CT_HELPER);
-	char helper[16] = ESMTP_HELPER_NAME;
+	char helper[HELPER_NAME_MAX];
 
-	if (p->slot)
-		snprintf(helper, sizeof(helper), ESMTP_HELPER_NAME "-%u", p->slot);
+	helper_name(p->slot, helper);
 	nftnl_obj_set_str(o, NFTNL_OBJ_CT_HELPER_NAME, helper);
 	nftnl_obj_set_u16(o, NFTNL_OBJ_CT_HELPER_L3PROTO, NFPROTO_INET);
 	nftnl_obj_set_u8(o, NFTNL_OBJ_CT_HELPER_L4PROTO, IPPROTO_TCP);

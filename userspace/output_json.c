@@ -183,12 +183,10 @@ static void inspect(struct output *o, const struct config *c)
 
 static void slot(struct output *o, const struct policy *p)
 {
-	char helper[16] = ESMTP_HELPER_NAME;
+	char helper[HELPER_NAME_MAX];
 
-	if (p->slot)
-		snprintf(helper, sizeof(helper), ESMTP_HELPER_NAME "-%u", p->slot);
 	add(o, "policy", json_pack("{s:s, s:i, s:s}", "name", p->name, "slot", p->slot,
-				   "helper", helper));
+				   "helper", helper_name(p->slot, helper)));
 }
 
 static void policy_counters(struct output *o, const struct policy *p)

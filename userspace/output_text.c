@@ -178,12 +178,10 @@ static void inspect(struct output *o, const struct config *c)
 
 static void slot(struct output *o, const struct policy *p)
 {
-	char helper[16] = ESMTP_HELPER_NAME;
+	char helper[HELPER_NAME_MAX];
 
-	if (p->slot)
-		snprintf(helper, sizeof(helper), ESMTP_HELPER_NAME "-%u", p->slot);
 	fprintf(o->f, "policy %s, slot %u: ct helper %s { type \"%s\" protocol tcp; }\n",
-		p->name, p->slot, p->name, helper);
+		p->name, p->slot, p->name, helper_name(p->slot, helper));
 }
 
 static void put_rule_counter(struct output *o, const struct rule *r)

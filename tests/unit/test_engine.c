@@ -146,6 +146,34 @@ static void test_queue_is_full(void **state)
 	harness_free(&h);
 }
 
+/* Mode monitor reads ahead of the answers, and they come in another order than guessed. */
+static void test_guesses(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	h.policy.n_rules = 0;
+	/* two DATAs, two AUTHs and a STARTTLS in flight, then their answers */
+	client(&h, "DATA\r\n.\r\nDATA\r\n.\r\nAUTH LOGIN\r\na\r\n"
+	       "AUTH LOGIN\r\nb\r\n");
+	server(&h, "503 1\r\n354 2\r\n250 3\r\n334 4\r\n535 5\r\n334 6\r\n"
+	       "235 7\r\n");
+	client(&h, "STARTTLS\r\n");
+	server(&h, "501 8\r\n250 9\r\n");
+	client(&h, "NOOP\r\n");
+	server(&h, "250 9\r\n");
+	client(&h, "DATA\r\n");
+	server(&h, "354 10\r\n");
+	client(&h, "XFOO\r\n.\r\nXFOO\r\n");
+	assert_int_equal(harness_count(&h, ESMTP_EVENT_CMD_MASKED), 2);
+	assert_string_equal((const char *)
+		harness_last(&h, ESMTP_EVENT_CMD_MASKED)->text, "XFOO");
+	assert_int_equal(h.out[0].n, h.in[0].n);
+	harness_free(&h);
+}
+
 /* Equal commands are one run, however many: here more than a run can count. */
 static void test_queue_counts(void **state)
 {
@@ -380,6 +408,9 @@ static void test_no_secrets(void **state)
 		  "c2VjcmV0\r x\r\n", "500 b\r\n" },
 		{ "AUTH PLAIN c2VjcmV0|\r\n", "535 a\r\n", " c2VjcmV0\r\n",
 		  "500\r\n", "c2VjcmV0:\r\n", "500 b\r\n" },
+		{ "AUTH LOGIN\r\n", "500 no\r\n", "c2VjcmV0c2VjcmV0c2VjcmV0"
+		  "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0\r\n",
+		  "500\r\n", "", "" },
 		{ "AUTH PLAIN c2VjcmV0\n", "334 \r\n", "c2VjcmV0|\n",
 		  "503 x\r\n", "\rc2VjcmV0\r\n", "500\r\n" },
 	};
@@ -396,6 +427,7 @@ static void test_no_secrets(void **state)
 			h.policy.flags |= ESMTP_POLICY_F_MONITOR;
 		if (verbs)
 			h.policy.verbs &= ~BIT(ESMTP_VERB_AUTH);
+		h.rules[RULE_CMD_LINE].limit = 40;
 		for (k = 0; k < 6; k += 2) {
 			client(&h, dialogues[i][k]);
 			server(&h, dialogues[i][k + 1]);
@@ -595,6 +627,7 @@ int main(void)
 		cmocka_unit_test(test_edits),
 		cmocka_unit_test(test_queue_is_full),
 		cmocka_unit_test(test_queue_counts),
+		cmocka_unit_test(test_guesses),
 		cmocka_unit_test(test_queue_in_monitor),
 		cmocka_unit_test(test_first_verdict_wins),
 		cmocka_unit_test(test_latched_before_the_greeting),

@@ -111,6 +111,22 @@ static void test_cmd_line_bare_cr(void **state)
 	client(&h, "x");
 	expect_rule(&h, RULE_CMD_LINE, 1, 513, ESMTP_CLOSE_DROP);
 	harness_free(&h);
+	/* and may itself be the byte too many, also before a verb */
+	begin(&h);
+	client(&h, "NOOP ");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 507);
+	client(&h, "\r");
+	expect_rule(&h, RULE_CMD_LINE, 0, 0, ESMTP_PASS);
+	client(&h, "x");
+	expect_rule(&h, RULE_CMD_LINE, 1, 513, ESMTP_CLOSE_DROP);
+	harness_free(&h);
+	begin(&h);
+	h.rules[RULE_CMD_LINE].limit = 0;
+	client(&h, "\r");
+	expect_rule(&h, RULE_CMD_LINE, 0, 0, ESMTP_PASS);
+	client(&h, "x");
+	expect_rule(&h, RULE_CMD_LINE, 1, 1, ESMTP_CLOSE_DROP);
+	harness_free(&h);
 	begin(&h);
 	client(&h, "NOOP ");
 	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 505);
@@ -175,6 +191,10 @@ static void test_sender(void **state)
 	length_case("MAIL FROM:a@a X=<", 321, ">\r\n", RULE_SENDER, 0);
 	length_case("MAIL FROM:Bob <", 320, ">\r\n", RULE_SENDER, 0);
 	length_case("MAIL FROM<", 321, ">\r\n", RULE_SENDER, 321);
+	length_case("MAIL FROM::", 320, "\r\n", RULE_SENDER, 321);
+	length_case("MAIL FROM::", 319, "\r\n", RULE_SENDER, 0);
+	length_case("MAIL FROM: >", 320, "\r\n", RULE_SENDER, 0);
+	length_case("MAIL FROM:<\r", 320, ">\r\n", RULE_SENDER, 321);
 	/* neither parameters nor recipients */
 	length_case("MAIL FROM:<a@a> X=", 400, "\r\n", RULE_SENDER, 0);
 	length_case("RCPT TO:<", 400, ">\r\n", RULE_SENDER, 0);
@@ -239,6 +259,29 @@ static void test_rcpt_pipelined(void **state)
 	server(&h, "250 ok\r\n");
 	assert_int_equal(h.verdict, ESMTP_CLOSE_DROP);
 	harness_free(&h);
+}
+
+/* The verb may end with the line, or with a CR that is none. */
+static void test_rcpt_ends(void **state)
+{
+	static const char * const ends[] = { "RCPT\r\n", "RCPT\n", "RCPT\rx\r\n" };
+	struct harness h;
+	u32 i, k;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		begin(&h);
+		for (k = 0; k < 100; k++) {
+			client(&h, ends[i]);
+			server(&h, "250 ok\r\n");
+		}
+		assert_int_equal(harness_fired(&h, RULE_RCPT), 0);
+		client(&h, ends[i]);
+		assert_int_equal(harness_fired(&h, RULE_RCPT), 1);
+		assert_int_equal(h.verdict, ESMTP_CLOSE_DROP);
+		assert_int_equal(h.out[0].n, 100 * strlen(ends[i]));
+		harness_free(&h);
+	}
 }
 
 static void test_rcpt_refused_do_not_count(void **state)
@@ -768,6 +811,7 @@ int main(void)
 		cmocka_unit_test(test_sender),
 		cmocka_unit_test(test_rcpt),
 		cmocka_unit_test(test_rcpt_pipelined),
+		cmocka_unit_test(test_rcpt_ends),
 		cmocka_unit_test(test_rcpt_refused_do_not_count),
 		cmocka_unit_test(test_rcpt_transactions),
 		cmocka_unit_test(test_rcpt_end_of_data),

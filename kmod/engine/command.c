@@ -225,7 +225,10 @@ static bool argument_byte(struct esmtp_feed *f, u8 b)
 	}
 }
 
-/* The CR before f->pos was no line end but a byte of the line. Returns true if the connection closes. */
+/*
+ * The CR before f->pos was no line end but a byte of the line.
+ * Returns true if the connection closes.
+ */
 static bool bare_cr(struct esmtp_feed *f)
 {
 	struct esmtp_command *c = &f->e->cmd;

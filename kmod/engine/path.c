@@ -85,7 +85,10 @@ static void blank_bracket(struct esmtp_feed *f)
 	esmtp_edit(f, f->pos, 1, ' ');
 }
 
-/* The states inside an address; @inside says which of the two threes. Returns true if the byte closed it. */
+/*
+ * The states inside an address; @inside says which of the two threes.
+ * Returns true if the byte closed it.
+ */
 static bool address_byte(struct esmtp_feed *f, u8 b, bool inside)
 {
 	struct esmtp_command *c = &f->e->cmd;
@@ -116,20 +119,18 @@ static bool address_byte(struct esmtp_feed *f, u8 b, bool inside)
 static bool before_byte(struct esmtp_feed *f, u8 b)
 {
 	struct esmtp_command *c = &f->e->cmd;
+	bool first = c->path == PATH_BEFORE && b != '<' && b != '>' &&
+		     !is_blank(b);
 
 	if (b == '<')
 		open_path(f);
 	else if (b == '>')
 		blank_bracket(f);
-	else if (c->path == PATH_KEYWORD)
-		c->path = b == ':' ? PATH_BEFORE : PATH_KEYWORD;
-	else if (is_blank(b))
-		return false;
-	else if (c->path == PATH_BEFORE)
-		return true;
-	else
+	else if (c->path == PATH_KEYWORD && b == ':')
+		c->path = PATH_BEFORE;
+	else if (c->path == PATH_GAP && !is_blank(b))
 		c->path = PATH_WORD;
-	return false;
+	return first;
 }
 
 /* Behind an address. */

@@ -62,17 +62,17 @@ build-all:
 	$(Q)scripts/kbuild-all
 
 vm: setup
-	$(Q)scripts/vm-test $(TEST)
+	$(Q)scripts/vm-test $(if $(KERNEL),-k $(KERNEL)) $(TEST)
 
 # Ends with the line "N passed, N failed".
 check: setup
 	$(Q)scripts/check
 
 demo: setup
-	$(Q)scripts/vm-test --demo
+	$(Q)scripts/vm-test $(if $(KERNEL),-k $(KERNEL)) --demo
 
 shell: setup
-	$(Q)scripts/vm-test --shell
+	$(Q)scripts/vm-test $(if $(KERNEL),-k $(KERNEL)) --shell
 
 help:
 	@echo 'all        the module (module) and the command line tool (tool); KDIR= names the kernel headers'
@@ -85,6 +85,7 @@ help:
 	@echo 'style      checkpatch and the rules of this tree'
 	@echo 'unit       the engine under ASan and UBSan'
 	@echo 'build-all  the module against every kernel, with sparse'
-	@echo 'vm         tests in the virtual machine; TEST="t-lab ..." runs only these'
+	@echo 'vm         tests in the virtual machine; TEST="t-lab ..." runs only these,'
+	@echo '           KERNEL=7.3 boots another kernel'
 
 .PHONY: all module tool kdir install uninstall clean setup style unit build-all vm check demo shell help

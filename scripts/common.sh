@@ -35,3 +35,18 @@ vm_kernel()
 	[ -n "$d" ] || die "no cloud kernel headers: run scripts/setup"
 	printf '%s\n' "${d#/usr/src/linux-headers-}"
 }
+
+# kernel_named START: the whole version of a kernel that we have headers of; nothing: that of the test VM
+kernel_named()
+{
+	local v
+	v=$(vm_kernel)
+	case $v in
+	"$1"*) printf '%s\n' "$v" && return ;;
+	esac
+	# shellcheck disable=SC2012
+	v=$(ls "$("$top/scripts/image" headers)/usr/src" | sed -n 's/^linux-headers-\(.*-cloud-amd64\)$/\1/p' |
+		sort -V | awk -v start="$1" 'index($0, start) == 1 { v = $0 } END { print v }')
+	[ -n "$v" ] || die "no headers of a kernel $1"
+	printf '%s\n' "$v"
+}

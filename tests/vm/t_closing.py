@@ -321,8 +321,34 @@ def test_reply_not_earned():
             s.reset()
 
 
+def silent_servers():
+    """Connections with a latched verdict whose servers say nothing any more."""
+    rules(inspect(RESETTING))
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        c.send(b"RSET\r\n" + LONG)
+        s.want(b"RSET\r\n")
+        waiting.append((c, s, time.monotonic()))
+
+
+waiting = []
+
+
+def test_silent_server():
+    """a server that owes a reply and says nothing ends the wait after a minute"""
+    for c, s, since in waiting:
+        while time.monotonic() - since < 59:
+            for end in c, s:
+                end.silent(0.5)
+        s.reset(12)
+        c.reset(2)
+        assert time.monotonic() - since > 59, "too early"
+
+
 if __name__ == "__main__":
     lab.up()
+    silent_servers()
     lab.tests(test_drop, test_drop_silence, test_reset, test_reset_output_closed, test_reset_nat, test_reset_local,
               test_reset_content, test_challenge, test_latched, test_latched_accepted, test_pipe, test_late_data,
-              test_late_data_deleted, test_same_port, test_same_port_dropped, test_reply_not_earned)
+              test_late_data_deleted, test_same_port, test_same_port_dropped, test_reply_not_earned, test_silent_server)

@@ -6,7 +6,7 @@ import threading
 import time
 
 import lab
-from lab import (ACK, FIN, PSH, SERVER, SYN, URG, begin, content, envelope, grows, handshake, is_reset, joined,
+from lab import (ACK, FIN, PSH, RST, SERVER, SYN, URG, begin, content, envelope, grows, handshake, is_reset, joined,
                  listen, quiet, raw_pair, read, said, same, talk)
 
 
@@ -330,6 +330,95 @@ def test_end_of_numbers():
             again(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
 
 
+def test_syn_inside():
+    """a SYN inside a connection changes nothing until the server takes it up; then all begins anew"""
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        old = c.snd, s.snd
+        c.send(b"EHLO x\r\n", flags=SYN, seq=c.snd + 50000)
+        seg = s.get()
+        assert seg and seg.flags == SYN and not seg.payload, f"{seg}"
+        c.snd = old[0]
+        talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+        talk(s, c, b"500 what\r\n")
+        c.snd += 70000
+        s.snd += 90000
+        with grows(connections=1):
+            handshake(c, s)
+            begin(c, s)
+        c.send(b"STARTTLS\r\n")
+        s.want(b"XXXXXXXX\r\n")
+        again(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+        s.ack()
+        c.drain()
+
+
+def test_false_rst():
+    """behind a RST that its receiver does not take nothing passes uninspected"""
+    for v6 in False, True:
+        for off in 0, 1, 100, 30000, -5:
+            c, s = raw_pair(v6)
+            begin(c, s)
+            c.send(flags=RST, seq=c.snd + off)
+            s.get(0.1)
+            c.snd = s.rcv
+            c.send(b"STARTTLS\r\n")
+            seg = s.get(0.2)
+            assert seg is None or seg.payload in (b"", b"XXXXXXXX\r\n"), f"{seg}"
+
+
+def test_false_ack():
+    """an acknowledgement of what was never sent frees nothing, and bytes outside of the window do not count"""
+    lab.run("router", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_be_liberal=1")
+    try:
+        for v6 in False, True:
+            c, s = raw_pair(v6)
+            s.send(b"220 mx ESMTP\r\n")
+            c.want(b"220 ********\r\n")
+            c.send(flags=ACK, ack=c.rcv + 1000)
+            again(s, c, b"220 mx ESMTP\r\n", b"220 ********\r\n")
+            s.drain()
+            for far in 100000, 1 << 30, (1 << 31) - 20:
+                c.send(b"STARTTLS\r\n", seq=c.isn + 1 + far)
+                s.silent(0.1)
+                c.snd = c.isn + 1
+            talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+    finally:
+        lab.run("router", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_be_liberal=0")
+
+
+def test_pipelined():
+    """more commands in one go than replies can be noted for; both directions at once"""
+    lines = [b"NOOP\r\n", b"STARTTLS\r\n", b"RSET\r\n"] * 30
+    want = b"".join(lines).replace(b"STARTTLS", b"XXXXXXXX")
+    for v6 in False, True:
+        with listen(v6=v6) as lst:
+            c, s = joined(lst, SERVER[v6])
+            said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
+            got = []
+            with grows(held=(1, 9999), closed=0):
+                server = threading.Thread(target=answer, args=(s, len(want), got))
+                server.start()
+                c.sendall(b"".join(lines))
+                replies = read(c, 8 * 60 + 10 * 30)
+                server.join()
+            same(got[0], want)
+            same(replies, b"250 ok\r\n500 what\r\n250 ok\r\n" * 30)
+
+
+def answer(s, n, got):
+    """Answers each line as soon as it is there."""
+    seen = b""
+    answered = 0
+    while len(seen) < n:
+        seen += s.recv(1000)
+        lines = seen.split(b"\r\n")[:-1]
+        s.sendall(b"".join(b"500 what\r\n" if x.startswith(b"X") else b"250 ok\r\n" for x in lines[answered:]))
+        answered = len(lines)
+    got.append(seen)
+
+
 def test_losses():
     """a mail with packets lost before and behind the router"""
     lossy = "table inet lossy {{ chain lossy {{ type filter hook prerouting priority -500; tcp {} 25 numgen inc mod {} == 2 drop; }}; }}"
@@ -374,4 +463,5 @@ if __name__ == "__main__":
     lab.tests(test_repeated_greeting, test_repeated_keywords, test_repeated_command, test_typed_command,
               test_other_command, test_early, test_data_and_content, test_refused_data, test_one_big_send,
               test_syn_data, test_fast_open, test_urgent, test_wrong_checksum, test_conflict,
-              test_conflict_joined, test_end_of_numbers, test_losses)
+              test_conflict_joined, test_end_of_numbers, test_syn_inside, test_false_rst, test_false_ack,
+              test_pipelined, test_losses)

@@ -62,14 +62,22 @@ void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack)
 	}
 }
 
+static bool within_bounds(const struct esmtp_session *s,
+			  const struct esmtp_flow *fl, u32 size)
+{
+	return fl->retained + size <= esmtp_retain_max &&
+	       atomic_long_read(&s->en->retained) + size <= esmtp_pool_max;
+}
+
+/* @taken: the engine has taken the bytes already, so they must be kept whatever the bounds. */
 static struct esmtp_chunk *chunk_new(struct esmtp_session *s,
-				     struct esmtp_flow *fl, u32 bytes)
+				     struct esmtp_flow *fl, u32 bytes,
+				     bool taken)
 {
 	u32 size = sizeof(struct esmtp_chunk) + bytes;
 	struct esmtp_chunk *c;
 
-	if (fl->retained + size > esmtp_retain_max ||
-	    atomic_long_read(&s->en->retained) + size > esmtp_pool_max)
+	if (!taken && !within_bounds(s, fl, size))
 		return NULL;
 	c = kmalloc(size, GFP_ATOMIC | __GFP_NOWARN);
 	if (!c)
@@ -103,7 +111,7 @@ static u32 chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
 		}
 	}
 
-	c = chunk_new(s, fl, clamp(want, CHUNK_MIN, CHUNK_MAX));
+	c = chunk_new(s, fl, clamp(want, CHUNK_MIN, CHUNK_MAX), false);
 	if (!c)
 		return 0;
 	*out = c;
@@ -113,6 +121,7 @@ static u32 chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
 /*
  * The engine's bytes are in @c behind c->len. If they are content and the chunk's are not, or
  * the other way round, they move to a chunk of their own: one chunk, one rule for repeats.
+ * That may exceed the bounds, by no more than a head and the room left in @c.
  */
 static bool chunk_append(struct esmtp_session *s, struct esmtp_flow *fl,
 			 struct esmtp_chunk *c, u32 taken, bool content)
@@ -126,7 +135,7 @@ static bool chunk_append(struct esmtp_session *s, struct esmtp_flow *fl,
 		while (left) {
 			u32 size = min(left, CHUNK_MAX);
 
-			own = chunk_new(s, fl, size);
+			own = chunk_new(s, fl, size, true);
 			if (!own)
 				return false;
 			own->content = content;

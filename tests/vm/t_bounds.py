@@ -133,6 +133,23 @@ def test_retain_exact():
         s.want(data[len(got):len(got) + 1200])
 
 
+def test_retain_kind():
+    """commands behind the end of data pass when the bound is reached just there"""
+    rules(inspect())
+    with parameter("retain_max", 260):
+        for v6 in False, True:
+            c, s = raw_pair(v6)
+            begin(c, s)
+            content(c, s)
+            with grows(no_memory=0, closed=0):
+                c.send(b"a: b\r\n\r\nx\r\n")
+                s.want(b"a: b\r\n\r\nx\r\n")
+                c.send(b".\r\nSTARTTLS\r\n")
+                s.want(b".\r\nXXXXXXXX\r\n")
+                s.ack()
+                talk(s, c, b"250 ok\r\n500 what\r\n")
+
+
 def test_pool_max():
     """the same bound for all connections together"""
     rules(inspect())
@@ -163,4 +180,4 @@ def test_sessions_max():
 
 if __name__ == "__main__":
     lab.up()
-    lab.tests(test_own_table, test_retain_max, test_retain_exact, test_pool_max, test_sessions_max)
+    lab.tests(test_own_table, test_retain_max, test_retain_exact, test_retain_kind, test_pool_max, test_sessions_max)

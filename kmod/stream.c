@@ -197,8 +197,8 @@ static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 		      u32 off, struct list_head *notes)
 {
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
+	struct esmtp_chunk *c, *filled = NULL;
 	struct esmtp_result r;
-	struct esmtp_chunk *c;
 	u32 room, taken;
 	u8 *copy;
 	int err = 0;
@@ -210,8 +210,11 @@ static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 			return 0;
 		}
 		copy = c->data + c->len;
-		if (skb_copy_bits(pkt->skb, pkt->payload + off, copy, room))
+		/* The engine may stop at every line: what it left is there already. */
+		if (c != filled &&
+		    skb_copy_bits(pkt->skb, pkt->payload + off, copy, room))
 			return -EFAULT;
+		filled = c;
 
 		taken = esmtp_engine_feed(&s->engine, &s->policy->engine,
 					  pkt->dir, copy, room, &r);

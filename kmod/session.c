@@ -76,9 +76,14 @@ static void session_kill(struct esmtp_session *s)
 
 void esmtp_session_detach(struct esmtp_help *hd, struct esmtp_session *mark)
 {
-	struct esmtp_session *s = xchg(&hd->session, mark);
+	struct esmtp_session *s = READ_ONCE(hd->session);
 
-	if (s && s != ESMTP_TOMBSTONE)
+	/* A tombstone stays: a session made now would never be told that its entry has died. */
+	do {
+		if (s == ESMTP_TOMBSTONE)
+			return;
+	} while (!try_cmpxchg(&hd->session, &s, mark));
+	if (s)
 		session_kill(s);
 }
 

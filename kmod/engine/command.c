@@ -25,6 +25,8 @@ enum bdat_state {
 	BDAT_BAD,
 };
 
+#define BDAT_SIZE_MAX 0x7fffffffu
+
 static bool is_blank(u8 c)
 {
 	return c == ' ' || c == '\t';
@@ -164,16 +166,14 @@ static bool word_end(struct esmtp_feed *f, u32 from, u32 end)
 	return argument_begin(f);
 }
 
-/* A digit of the chunk size; what does not fit is no number. */
+/*
+ * A digit of the chunk size. Servers that cannot hold a number refuse it and read on, or take
+ * what is left of it: what not all of them understand is no number.
+ */
 static u8 bdat_digit(struct esmtp_command *c, u8 digit)
 {
-	/* 2^64 - 1 is ten times this and five */
-	const u64 tenth = 0x1999999999999999ull;
-
-	if (c->number > tenth || (c->number == tenth && digit > 5))
-		return BDAT_BAD;
 	c->number = c->number * 10 + digit;
-	return BDAT_NUMBER;
+	return c->number > BDAT_SIZE_MAX ? BDAT_BAD : BDAT_NUMBER;
 }
 
 static u8 bdat_next(struct esmtp_command *c, u8 b)

@@ -468,13 +468,13 @@ static const struct dialogue dialogues[] = {
 			S("250 ok\r\n250 ok\r\n250 ok\r\n"),
 			C("BDAT 0 LAST\r\nNOOP\r\n"), S("250 ok\r\n250 ok\r\n"),
 			C("BDAT\r\nBDAT x\r\nBDAT 5x\r\nBDAT -1\r\nBDAT 5 LASTS\r\n"
-			  "BDAT 5 LAST X\r\nBDAT 18446744073709551616\r\n"
-			  "BDAT +5\r\nBDAT 5 6\r\nBDAT 99999999999999999999999\r\n"
+			  "BDAT 5 LAST X\r\nBDAT 2147483648\r\n"
+			  "BDAT +5\r\nBDAT 5 6\r\nBDAT 4294967301\r\n"
 			  "BDAT 5\rLAST\r\nNOOP\r\n"),
 			S("501 1\r\n501 2\r\n501 3\r\n501 4\r\n501 5\r\n501 6\r\n"
 			  "501 7\r\n501 8\r\n501 9\r\n501 10\r\n501 11\r\n"
 			  "250 ok\r\n"),
-			C("BDAT 18446744073709551615\r\n.\r\nXFOO\r\n"),
+			C("BDAT 2147483647\r\n.\r\nXFOO\r\n"),
 		},
 		.events = "bare-cr(BDAT)",
 	}, {

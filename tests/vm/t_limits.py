@@ -115,7 +115,7 @@ def event(family, rule, action, value):
 shell("lab_up")
 mta = Server()
 rules()
-monitor = Monitor()
+monitor, objects = Monitor(), Monitor("-j")
 counted = Counted()
 for family, server, action in ((4, SERVER4, "drop"), (6, SERVER6, "reset")):
     if action == "reset":
@@ -145,4 +145,15 @@ for family, server, action in ((4, SERVER4, "drop"), (6, SERVER6, "reset")):
             wanted = event(family, rule, "log" if rule.number == 3 else action, rule.limit + 1)
             same(1, len(lines), f"lines {lines}")
             assert re.search(wanted, lines[0]), f"{lines[0]}\nis not {wanted}"
+with check("monitor -j says the same"):
+    lines = monitor.lines(1)
+    events = [json.loads(line)["event"] for line in objects.lines(len(lines))]
+    same(lines, [e["message"] for e in events])
+    last = events[-1]
+    want = {"number": 108004, "severity": 4, "type": "rule", "action": "reset", "direction": "request",
+            "policy": "default", "rule": 6, "match": "mime-filename-length", "limit": 255, "value": 256,
+            "client": {"address": CLIENT6, "port": last["client"]["port"]}, "server": {"address": SERVER6, "port": 25},
+            "text": "filename", "lost": 0}
+    same(want, {k: last.get(k) for k in want})
+    assert re.fullmatch(r"2026-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", last["time"]), last["time"]
 finish()

@@ -30,9 +30,9 @@ def workaround(log):
     return m.group(1) if m else None
 
 
-users("masked", "kept", "secret")
-shell("""lab_up; postfix_relay client $server4
-    postfix_up server & postfix_up client; wait""")
+users("masked", "kept", "secret", "local", "here")
+shell("""lab_up; postfix_relay client $server4; postfix_relay router $server6
+    postfix_up server & postfix_up client & postfix_up router & wait""")
 rules()
 counted = Counted()
 MASKED = {"default.connections": 1, "default.events.banner-masked": 1}
@@ -42,6 +42,21 @@ with check("banner mask: the mail arrives, and the sender sees a PIX"):
     same("disable_esmtp delay_dotcrlf", workaround(log), f"log:\n{log}\nworkarounds")
 # HELO has no keywords to mask.
 counted.exactly("banner mask: counted", MASKED)
+
+with check("Postfix on the router as the sender"):
+    log = send("local", SERVER6, "router")
+    same("disable_esmtp delay_dotcrlf", workaround(log), f"log:\n{log}\nworkarounds")
+counted.exactly("Postfix on the router as the sender: counted", MASKED)
+
+with check("Postfix on the router as the receiver"), Client(ROUTER4) as c:
+    same("220 " + "*" * len("router.test ESMTP"), c.expect(220))
+    assert "XXXXXXXA" in c.expect(250, "EHLO client.test")
+    c.expect(50, "STARTTLS")
+    c.mail(b"Subject: router\r\n\r\n.here\r\n", to=["here@router.test"])
+    c.quit()
+    assert arrived("here", 1, name="router").endswith(b"Subject: router\r\n\r\n.here\r\n")
+counted.exactly("Postfix on the router as the receiver: counted",
+                {**MASKED, "default.rule.7": 3, "default.events.command-masked": 1})
 
 with check("banner keep: the mail arrives, and the sender sees no PIX"):
     rules(POLICY.replace("banner mask", "banner keep"))

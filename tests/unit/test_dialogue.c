@@ -70,6 +70,11 @@ static const struct dialogue dialogues[] = {
 			  "220 not the greeting\r\n",
 		.events = "banner",
 	}, {
+		.name = "greeting with nothing to mask in its first line",
+		.steps = { S("220-20 \r\n220-x\r\n220 y\r\n") },
+		.server = "220-20 \r\n220-*\r\n220 *\r\n",
+		.events = "banner",
+	}, {
 		.name = "greeting without text",
 		.steps = { S("220 20 02\r\n"), C("QUIT\r\n"), S("221\r\n") },
 		.events = "",
@@ -247,14 +252,14 @@ static const struct dialogue dialogues[] = {
 		.name = "verbs that are none",
 		.steps = {
 			S("220\r\n"),
-			C("XFOO bar\r\nDATAX\r\nDAT\r\n NOOP\r\n\r\nDATA:\r\n"
+			C("zZAa bar\r\nDATAX\r\nDAT\r\n NOOP\r\n\r\nDATA:\r\n"
 			  "no op\r\nEHLO\tx\r\nXCLIENT A=B\r\nB4ME\r\n"),
 			S("500 1\r\n500 2\r\n500 3\r\n500 4\r\n500 5\r\n500 6\r\n"
 			  "500 7\r\n250 8\r\n500 9\r\n500 10\r\n"),
 		},
 		.client = "XXXXXXXX\r\nXXXXX\r\nXXX\r\nXXXXX\r\n\r\nXXXXX\r\n"
 			  "XXXXX\r\nEHLO\tx\r\nXXXXXXXXXXX\r\nXXXX\r\n",
-		.events = "masked(XFOO) masked(DATAX) verb-length(DATAX) "
+		.events = "masked(zZAa) masked(DATAX) verb-length(DATAX) "
 			  "masked(DAT) verb-length(DAT) masked verb-length "
 			  "masked(DATA:) verb-length(DATA:) "
 			  "masked(no) verb-length(no) masked(XCLIENT) "

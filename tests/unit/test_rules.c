@@ -395,6 +395,27 @@ static void test_rcpt_late(void **state)
 	harness_free(&h);
 }
 
+/* Two resets in flight, of which the second is refused: what is between them goes on. */
+static void test_rcpt_between_resets(void **state)
+{
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	begin(&h);
+	client(&h, "RSET\r\n");
+	rcpts(&h, 60, NULL);
+	client(&h, "RSET\r\n");
+	for (i = 0; i < 61; i++)
+		server(&h, "250 ok\r\n");
+	server(&h, "503 no\r\n");
+	rcpts(&h, 40, "250 ok\r\n");
+	expect_rule(&h, RULE_RCPT, 0, 0, ESMTP_PASS);
+	rcpts(&h, 1, NULL);
+	expect_rule(&h, RULE_RCPT, 1, 101, ESMTP_CLOSE_DROP);
+	harness_free(&h);
+}
+
 static void test_rcpt_jump(void **state)
 {
 	struct harness h;
@@ -436,6 +457,18 @@ static void test_rcpt_once(void **state)
 	expect_rule(&h, RULE_RCPT, 2, 101, ESMTP_PASS);
 	rcpts(&h, 51, "550 no\r\n");
 	expect_rule(&h, RULE_RCPT, 2, 101, ESMTP_PASS);
+	harness_free(&h);
+	/* fired for those sent, of which most are then refused; a refused RSET changes nothing */
+	begin(&h);
+	h.rules[RULE_RCPT].action = ESMTP_ACTION_COUNT;
+	mail(&h);
+	rcpts(&h, 101, NULL);
+	for (i = 0; i < 101; i++)
+		server(&h, i < 50 ? "250 ok\r\n" : "550 no\r\n");
+	client(&h, "RSET\r\n");
+	server(&h, "503 no\r\n");
+	rcpts(&h, 51, "250 ok\r\n");
+	expect_rule(&h, RULE_RCPT, 1, 101, ESMTP_PASS);
 	harness_free(&h);
 }
 
@@ -817,6 +850,7 @@ int main(void)
 		cmocka_unit_test(test_rcpt_end_of_data),
 		cmocka_unit_test(test_rcpt_behind_a_reset_in_flight),
 		cmocka_unit_test(test_rcpt_late),
+		cmocka_unit_test(test_rcpt_between_resets),
 		cmocka_unit_test(test_rcpt_jump),
 		cmocka_unit_test(test_rcpt_once),
 		cmocka_unit_test(test_content),

@@ -87,11 +87,14 @@ static bool count_byte(struct esmtp_feed *f)
 	return esmtp_fire(f, ESMTP_MATCH_CMD_LINE_LENGTH, c->len, c->word, len);
 }
 
-/* The verb is none that passes. What of the line is in reach, up to @end, is overwritten. */
-static void rule_out(struct esmtp_feed *f, u32 from, u32 end)
+/*
+ * The verb is none that passes. What of the line is in reach, from @from on, is
+ * overwritten now, and what follows as it is taken.
+ */
+static void rule_out(struct esmtp_feed *f, u32 from)
 {
 	f->e->cmd.masked = true;
-	esmtp_edit(f, from, end - from, 'X');
+	esmtp_edit(f, from, f->pos - from, 'X');
 }
 
 static void word_byte(struct esmtp_feed *f, u8 b)
@@ -107,7 +110,7 @@ static void word_byte(struct esmtp_feed *f, u8 b)
 		c->odd = true;
 	if (!c->masked && !(f->p->verbs & 1ull << ESMTP_VERB_OTHER) &&
 	    !esmtp_words_of_verbs(c->alive, allowed_verbs(f->p)))
-		rule_out(f, f->line, f->pos + 1);
+		rule_out(f, f->line);
 }
 
 /* An allowed verb has ended; begins what reads the rest. Returns true if the connection closes. */
@@ -122,20 +125,16 @@ static bool argument_begin(struct esmtp_feed *f)
 	case ARG_RECIPIENT:
 		esmtp_path_begin(f);
 		return esmtp_rcpt(f);
-	case ARG_CHUNK:
-		c->bdat = BDAT_BEFORE;
-		c->number = 0;
-		return false;
 	default:
 		return false;
 	}
 }
 
 /*
- * The verb has ended in front of f->pos; bytes from @from up to @end are in reach of a
+ * The verb has ended in front of f->pos; bytes from @from on are in reach of a
  * mask. Returns true if the connection closes.
  */
-static bool word_end(struct esmtp_feed *f, u32 from, u32 end)
+static bool word_end(struct esmtp_feed *f, u32 from)
 {
 	struct esmtp_command *c = &f->e->cmd;
 	u64 verbs = allowed_verbs(f->p);
@@ -147,7 +146,7 @@ static bool word_end(struct esmtp_feed *f, u32 from, u32 end)
 	if (known ? !(verbs & 1ull << esmtp_words[c->index].verb) :
 		    !(verbs & 1ull << ESMTP_VERB_OTHER)) {
 		if (!c->masked)
-			rule_out(f, from, end);
+			rule_out(f, from);
 		name_verb(f, esmtp_emit(f, ESMTP_EVENT_CMD_MASKED,
 					ESMTP_ACTION_MASK, true));
 	}
@@ -240,7 +239,7 @@ static bool bare_cr(struct esmtp_feed *f)
 		return true;
 	/* a line that begins with it has no verb; the CR may have passed */
 	if (c->state == CMD_WORD)
-		return word_end(f, f->pos, f->pos);
+		return word_end(f, f->pos);
 	return argument_byte(f, '\r');
 }
 
@@ -268,7 +267,7 @@ static bool line_end(struct esmtp_feed *f)
 					ESMTP_ACTION_COUNT, true));
 	/* an empty line passes: servers refuse it by themselves */
 	if (c->state == CMD_WORD && c->word_len &&
-	    word_end(f, f->line, f->pos))
+	    word_end(f, f->line))
 		return true;
 	f->pos++;
 	what = line_owes(f);
@@ -296,7 +295,7 @@ static bool plain_byte(struct esmtp_feed *f, u8 b)
 	if (c->state == CMD_WORD && !is_blank(b)) {
 		word_byte(f, b);
 	} else if (c->state == CMD_WORD) {
-		if (word_end(f, f->line, f->pos + 1))
+		if (word_end(f, f->line))
 			return true;
 	} else if (argument_byte(f, b)) {
 		return true;
@@ -322,7 +321,7 @@ static bool take_byte(struct esmtp_feed *f)
 	if (b != '\r')
 		return plain_byte(f, b);
 	if (c->state == CMD_WORD && c->word_len &&
-	    word_end(f, f->line, f->pos))
+	    word_end(f, f->line))
 		return true;
 	c->cr = true;
 	f->pos++;

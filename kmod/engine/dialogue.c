@@ -374,8 +374,7 @@ static void reset_answered(struct esmtp_engine *e, bool ended)
 	e->rcpt_over = e->resets_owed ? RCPT_JUDGED : e->rcpt_over_next;
 }
 
-/* Returns true if the connection closes. */
-static bool rcpt_answered(struct esmtp_feed *f, bool accepted)
+static void rcpt_answered(struct esmtp_feed *f, bool accepted)
 {
 	static const u8 word[] = { 'R', 'C', 'P', 'T' };
 	struct esmtp_engine *e = f->e;
@@ -385,14 +384,14 @@ static bool rcpt_answered(struct esmtp_feed *f, bool accepted)
 	if (!e->resets_owed && e->rcpt_sent)
 		e->rcpt_sent--;
 	if (!accepted)
-		return false;
+		return;
 	e->rcpt_accepted++;
 	if (e->rcpt_accepted <= from)
-		return false;
+		return;
 	/* sent behind a reset that was refused: not judged for this transaction */
 	e->rcpt_over = e->rcpt_accepted;
-	return esmtp_fire_jump(f, ESMTP_MATCH_CMD_RCPT_COUNT, from,
-			       e->rcpt_accepted, word, sizeof(word));
+	esmtp_fire_jump(f, ESMTP_MATCH_CMD_RCPT_COUNT, from, e->rcpt_accepted,
+			word, sizeof(word));
 }
 
 /* Effects of the reply to @what. */

@@ -79,7 +79,6 @@ static void begin_text(struct esmtp_feed *f)
 	const struct esmtp_engine *e = f->e;
 
 	rp->state = REPLY_TEXT;
-	rp->text = TEXT_PLAIN;
 	f->text = f->pos + 1;
 	if (!esmtp_is_owed(e))
 		return;

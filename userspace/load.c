@@ -38,18 +38,21 @@ static void say_set(FILE *f, const struct intervals *set)
 static void say_inspect(FILE *f, const struct config *c, const struct inspect *l)
 {
 	const struct class *k = l->class ? config_class(c, l->class) : NULL;
+	const char *all = l != c->inspect || c->exempt.n ? "All other" : "All";
 	bool own_ports = k && k->lines & 1u << CLASS_DPORT;
 
 	if (l->kind == INSPECT_NONE) {
-		fputs("All other connections pass uninspected.\n", f);
+		fprintf(f, "%s connections pass uninspected.\n", all);
 		return;
 	}
 	if (l->kind == INSPECT_EXEMPT) {
 		fprintf(f, "Connections of class %s are never inspected.\n", l->class);
 		return;
 	}
-	fprintf(f, "%s%s to port", l->class ? "Connections of class " : "All other connections",
-		l->class ? l->class : "");
+	if (l->class)
+		fprintf(f, "Connections of class %s to port", l->class);
+	else
+		fprintf(f, "%s connections to port", all);
 	say_set(f, own_ports ? &k->keys[CLASS_DPORT] : &c->ports);
 	fprintf(f, " are inspected by policy %s from now on.\n", l->policy);
 }

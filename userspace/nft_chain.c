@@ -161,7 +161,26 @@ static void expr_dialled(struct nftnl_rule *r, const char *set)
 	expr_ct_in(r, NFT_CT_PROTO_DST, IP_CT_DIR_ORIGINAL, set);
 }
 
-static void expr_class_rest(struct nftnl_rule *r, const struct class *k, bool inspected)
+static bool has_ifnames(const struct class *k)
+{
+	return k && k->lines & (1u << CLASS_IIFNAME | 1u << CLASS_OIFNAME);
+}
+
+/* A reply comes in where the connection goes out. */
+static void expr_ifnames(struct nftnl_rule *r, const struct class *k, uint8_t dir)
+{
+	const bool reply = dir == IP_CT_DIR_REPLY;
+	char set[SET_NAME_MAX];
+
+	expr_ct_direction(r, dir);
+	if (nft_set_name(set, sizeof(set), k, CLASS_IIFNAME, 0))
+		expr_meta_in(r, reply ? NFT_META_OIFNAME : NFT_META_IIFNAME, set);
+	if (nft_set_name(set, sizeof(set), k, CLASS_OIFNAME, 0))
+		expr_meta_in(r, reply ? NFT_META_IIFNAME : NFT_META_OIFNAME, set);
+}
+
+static void expr_class_rest(struct nftnl_rule *r, const struct class *k, bool inspected,
+			    uint8_t dir)
 {
 	char set[SET_NAME_MAX];
 
@@ -169,10 +188,8 @@ static void expr_class_rest(struct nftnl_rule *r, const struct class *k, bool in
 		expr_dialled(r, set);
 	else if (inspected)
 		expr_dialled(r, NFT_PORTS);
-	if (k && nft_set_name(set, sizeof(set), k, CLASS_IIFNAME, 0))
-		expr_meta_in(r, NFT_META_IIFNAME, set);
-	if (k && nft_set_name(set, sizeof(set), k, CLASS_OIFNAME, 0))
-		expr_meta_in(r, NFT_META_OIFNAME, set);
+	if (has_ifnames(k))
+		expr_ifnames(r, k, dir);
 }
 
 static const char *inspect_comment(const struct inspect *l)
@@ -186,11 +203,11 @@ static const char *inspect_comment(const struct inspect *l)
 }
 
 static void finish_inspect(struct nft_batch *b, struct nftnl_rule *r, const struct config *c,
-			   const struct inspect *l, const struct class *k)
+			   const struct inspect *l, const struct class *k, uint8_t dir)
 {
 	char chain[CHAIN_NAME_MAX];
 
-	expr_class_rest(r, k, l->kind == INSPECT_POLICY);
+	expr_class_rest(r, k, l->kind == INSPECT_POLICY, dir);
 	if (l->kind == INSPECT_POLICY)
 		expr_verdict(r, NFT_GOTO, policy_chain(config_policy(c, l->policy), chain));
 	else
@@ -199,14 +216,13 @@ static void finish_inspect(struct nft_batch *b, struct nftnl_rule *r, const stru
 }
 
 /* One rule for each family and each place where a host may stand. */
-static void put_inspect(struct nft_batch *b, const struct config *c, const struct inspect *l)
+static void put_inspect_way(struct nft_batch *b, const struct config *c, const struct inspect *l,
+			    const struct class *k, uint8_t dir)
 {
-	const struct class *k = l->class ? config_class(c, l->class) : NULL;
 	unsigned int addrs = 1u << CLASS_HOST | 1u << CLASS_SADDR | 1u << CLASS_DADDR;
 
-	b->loc = &l->loc;
 	if (!k || !(k->lines & addrs)) {
-		finish_inspect(b, rule_new(CHAIN_CLASSIFY), c, l, k);
+		finish_inspect(b, rule_new(CHAIN_CLASSIFY), c, l, k, dir);
 		return;
 	}
 	for (int v6 = 0; v6 < 2; v6++)
@@ -217,10 +233,21 @@ static void put_inspect(struct nft_batch *b, const struct config *c, const struc
 				nftnl_rule_free(r);
 			else if (expr_class_addrs(r, k, v6 ? KEY_IPV6 : KEY_IPV4, host, ORIG_SADDR,
 						  ORIG_DADDR))
-				finish_inspect(b, r, c, l, k);
+				finish_inspect(b, r, c, l, k, dir);
 			else
 				nftnl_rule_free(r);
 		}
+}
+
+/* Tuples are the same for both ways of a connection, interfaces are not. */
+static void put_inspect(struct nft_batch *b, const struct config *c, const struct inspect *l)
+{
+	const struct class *k = l->class ? config_class(c, l->class) : NULL;
+
+	b->loc = &l->loc;
+	put_inspect_way(b, c, l, k, IP_CT_DIR_ORIGINAL);
+	if (has_ifnames(k))
+		put_inspect_way(b, c, l, k, IP_CT_DIR_REPLY);
 }
 
 static void put_classify(struct nft_batch *b, const struct config *c)

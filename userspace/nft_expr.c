@@ -175,6 +175,17 @@ void expr_ct_state(struct nftnl_rule *r, uint32_t states)
 	compare(r, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
+/**
+ * expr_ct_direction() - the packet goes this way of its connection
+ * @r: the rule
+ * @dir: IP_CT_DIR_*
+ */
+void expr_ct_direction(struct nftnl_rule *r, uint8_t dir)
+{
+	load_ct(r, NFT_CT_DIRECTION);
+	compare(r, NFT_CMP_EQ, &dir, sizeof(dir));
+}
+
 /* The kernel keeps labels as an array of longs. */
 static void label_bits(uint8_t bits[LABEL_BYTES])
 {

@@ -19,6 +19,7 @@ void expr_meta_is(struct nftnl_rule *r, uint32_t key, const void *value, uint32_
 void expr_meta_in(struct nftnl_rule *r, uint32_t key, const char *set);
 void expr_ct_in(struct nftnl_rule *r, uint32_t key, uint8_t dir, const char *set);
 void expr_ct_state(struct nftnl_rule *r, uint32_t states);
+void expr_ct_direction(struct nftnl_rule *r, uint8_t dir);
 void expr_ct_label(struct nftnl_rule *r, bool set);
 void expr_payload_in(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
 		     const char *set);

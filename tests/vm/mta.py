@@ -229,8 +229,8 @@ def unstuffed(wire):
 class Session:
     """What a server got on one connection."""
 
-    def __init__(self, peer):
-        self.peer = peer
+    def __init__(self, sock, peer):
+        self.sock, self.peer = sock, peer
         self.data = b""			# everything
         self.lines = []			# commands
         self.messages = []		# contents as they came, the last dot included
@@ -275,7 +275,7 @@ class Server:
                 sock, peer = self.listener.accept()
             except OSError:
                 return
-            s = Session(peer[0].replace("::ffff:", ""))
+            s = Session(sock, peer[0].replace("::ffff:", ""))
             self.sessions.append(s)
             threading.Thread(target=self._serve, args=(sock, s), daemon=True).start()
 

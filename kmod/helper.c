@@ -43,6 +43,14 @@ bool esmtp_helper_is_ours(const struct nf_conntrack_helper *h)
 	return false;
 }
 
+/* Leaves by the interface that it came by. */
+static bool turns_back(const struct sk_buff *skb)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+
+	return skb->skb_iif && dst && dst->dev->ifindex == skb->skb_iif;
+}
+
 /*
  * A SYN counts while the connection is being opened. Later it may be a trick to move our idea
  * of the numbers: it counts only if the server takes it up with a new number of its own.
@@ -56,13 +64,15 @@ static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt)
 	hd->isn[ESMTP_DIR_CLIENT] = pkt->seq;
 	hd->new_isn = pkt->seq;
 	hd->seen |= ESMTP_ISN_CLIENT;
+	if (pkt->skb->skb_iif && !turns_back(pkt->skb))
+		hd->seen |= ESMTP_BETWEEN;
 }
 
 static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt)
 {
 	if (!(hd->seen & ESMTP_ISN_CLIENT) || pkt->ack != hd->new_isn + 1)
 		return;
-	if (hd->seen == ESMTP_ISN_BOTH) {
+	if ((hd->seen & ESMTP_ISN_BOTH) == ESMTP_ISN_BOTH) {
 		if (pkt->seq == hd->isn[ESMTP_DIR_SERVER] &&
 		    hd->new_isn == hd->isn[ESMTP_DIR_CLIENT])
 			return;
@@ -71,7 +81,7 @@ static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt)
 	}
 	hd->isn[ESMTP_DIR_CLIENT] = hd->new_isn;
 	hd->isn[ESMTP_DIR_SERVER] = pkt->seq;
-	hd->seen = ESMTP_ISN_BOTH;
+	hd->seen |= ESMTP_ISN_BOTH;
 }
 
 static unsigned int handshake(struct esmtp_net *en, struct esmtp_help *hd,
@@ -187,6 +197,14 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 				ESMTP_DIR_CLIENT : ESMTP_DIR_SERVER,
 				nf_ct_l3num(ct) == AF_INET6)) {
 		esmtp_count(en, ESMTP_NC_NO_STATE);
+		return NF_DROP;
+	}
+	/*
+	 * Sent by one end to itself in the other's name: an ACK of what the other has
+	 * not read, or an answer that it never gave. IPv6 has no reverse path filter.
+	 */
+	if (READ_ONCE(hd->seen) & ESMTP_BETWEEN && turns_back(skb)) {
+		esmtp_count(en, ESMTP_NC_STALE);
 		return NF_DROP;
 	}
 	if (pkt.syn)

@@ -131,7 +131,8 @@ static struct esmtp_session *session_create(struct esmtp_net *en,
 	struct esmtp_ns_policy *policy;
 	struct esmtp_session *s, *other;
 
-	if (!nf_ct_is_confirmed(ct) || hd->seen != ESMTP_ISN_BOTH) {
+	if (!nf_ct_is_confirmed(ct) ||
+	    (hd->seen & ESMTP_ISN_BOTH) != ESMTP_ISN_BOTH) {
 		esmtp_count(en, ESMTP_NC_NO_STATE);
 		return NULL;
 	}

@@ -104,13 +104,14 @@ struct esmtp_session {
 #define ESMTP_ISN_CLIENT	BIT(0)
 #define ESMTP_ISN_SERVER	BIT(1)
 #define ESMTP_ISN_BOTH		(ESMTP_ISN_CLIENT | ESMTP_ISN_SERVER)
+#define ESMTP_BETWEEN		BIT(2)	/* the two ends are behind different interfaces */
 
 /**
  * struct esmtp_help - what the helper keeps in the conntrack entry itself
  * @session: NULL before the first payload byte, ESMTP_TOMBSTONE once the entry is being destroyed
  * @isn: initial sequence numbers, by direction
  * @new_isn: of a SYN on a connection that seems to exist; counts if the server takes it up
- * @seen: ESMTP_ISN_*
+ * @seen: ESMTP_ISN_*, ESMTP_BETWEEN
  */
 struct esmtp_help {
 	struct esmtp_session *session;

@@ -274,7 +274,7 @@ enum esmtp_ns_counter {
 	ESMTP_NC_NO_HELPER,	/* dropped: labelled for inspection, but no helper of ours */
 	ESMTP_NC_NO_MEMORY,	/* dropped: allocation failed or a bound was reached */
 	ESMTP_NC_EARLY,		/* dropped: segment ahead of the stream */
-	ESMTP_NC_STALE,		/* dropped: beyond what the peer could accept */
+	ESMTP_NC_STALE,		/* dropped: not what the peer could have sent or accept */
 	ESMTP_NC_REPEAT,	/* repeated segments seen */
 	ESMTP_NC_REWRITTEN,	/* repeats made equal to what was passed */
 	ESMTP_NC_HELD,		/* packets cut: the rest waits for an answer */

@@ -24,6 +24,8 @@
 #define CHUNK_MIN	192u
 #define CHUNK_MAX	16384u
 #define COMPARE_STEP	128u
+/* What a direction with nothing retained gets even where the namespace's pool is used up. */
+#define RESERVE		2048u
 
 static void chunk_free(struct esmtp_session *s, struct esmtp_flow *fl,
 		       struct esmtp_chunk *c)
@@ -69,15 +71,18 @@ static bool within_bounds(const struct esmtp_session *s,
 	       atomic_long_read(&s->en->retained) + size <= esmtp_pool_max;
 }
 
-/* @taken: the engine has taken the bytes already, so they must be kept whatever the bounds. */
+/*
+ * @must: whatever the bounds. The engine has taken the bytes already, or the direction
+ * would stand still for as long as others use up the pool.
+ */
 static struct esmtp_chunk *chunk_new(struct esmtp_session *s,
 				     struct esmtp_flow *fl, u32 bytes,
-				     bool taken)
+				     bool must)
 {
 	u32 size = sizeof(struct esmtp_chunk) + bytes;
 	struct esmtp_chunk *c;
 
-	if (!taken && !within_bounds(s, fl, size))
+	if (!must && !within_bounds(s, fl, size))
 		return NULL;
 	c = kmalloc(size, GFP_ATOMIC | __GFP_NOWARN);
 	if (!c)
@@ -112,6 +117,8 @@ static u32 chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
 	}
 
 	c = chunk_new(s, fl, clamp(want, CHUNK_MIN, CHUNK_MAX), false);
+	if (!c && list_empty(&fl->chunks))
+		c = chunk_new(s, fl, clamp(want, CHUNK_MIN, RESERVE), true);
 	if (!c)
 		return 0;
 	*out = c;

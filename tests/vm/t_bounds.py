@@ -159,6 +159,25 @@ def test_pool_max():
     assert lab.counters()["conflict"] == 0
 
 
+def test_pool_used_up():
+    """where others have used up all of it every connection still has room for a segment"""
+    rules(inspect())
+    with parameter("pool_max", 0):
+        for v6 in False, True:
+            c, s = raw_pair(v6)
+            begin(c, s)
+            with grows(no_memory=1, closed=0):
+                talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+                talk(s, c, b"500 what\r\n")
+                c.send(b"NOOP " + b"x" * 400 + b"\r\n")
+                s.want()
+                c.send(b"NOOP\r\n")
+                s.silent()
+                s.ack()
+                c.snd -= 6
+                talk(c, s, b"NOOP\r\n")
+
+
 def test_sessions_max():
     """connections over the bound: their bytes do not pass, counted; later ones do"""
     rules(inspect())
@@ -180,4 +199,4 @@ def test_sessions_max():
 
 if __name__ == "__main__":
     lab.up()
-    lab.tests(test_own_table, test_retain_max, test_retain_exact, test_retain_kind, test_pool_max, test_sessions_max)
+    lab.tests(test_own_table, test_retain_max, test_retain_exact, test_retain_kind, test_pool_max, test_pool_used_up, test_sessions_max)

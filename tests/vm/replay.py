@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import random
 import selectors
 import socket
 import time
@@ -29,6 +30,16 @@ class Dialogue:
         """In single bytes, each of which arrives before the next is sent."""
         return Dialogue(self.name + ", in single bytes",
                         [(d, data[i:i + 1]) for d, data in self.events for i in range(len(data))], self.kind)
+
+    def torn(self, seed):
+        """In pieces of chance sizes."""
+        chance, events = random.Random(seed), []
+        for d, data in self.events:
+            while data:
+                n = min(len(data), chance.choice((1, 2, 3, 7, 50, 1000, 30000)))
+                events.append((d, data[:n]))
+                data = data[n:]
+        return Dialogue(self.name + ", in pieces", events, self.kind)
 
     def joined(self):
         """What one side sends in a row in one piece."""

@@ -57,6 +57,12 @@ def test_monitor_joined():
     unchanged([d.joined() for d in OWN + OTHERS], 1)
 
 
+def test_monitor_torn():
+    """the same in pieces of chance sizes"""
+    rules(inspect(lab.MONITOR))
+    unchanged([d.torn(1) for d in OWN + OTHERS if len(d.bytes("C")) < 100000], 2)
+
+
 def masked(dialogues, turn, typed=False):
     wrong = []
     to, at, name, v6 = list(paths())[turn]
@@ -95,5 +101,5 @@ def test_default_bytes():
 if __name__ == "__main__":
     assert len(OWN) >= 10, "where are the dialogues?"
     lab.up()
-    lab.tests(test_monitor, test_monitor_bytes, test_monitor_joined, test_default, test_default_joined,
+    lab.tests(test_monitor, test_monitor_bytes, test_monitor_joined, test_monitor_torn, test_default, test_default_joined,
               test_default_bytes)

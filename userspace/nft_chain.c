@@ -9,7 +9,8 @@
  *	    classify		the inspect list, first match wins
  *		policy.NAME	helper and label for a SYN; pickup for the rest
  *
- * A connection that has its label passes all of this with one comparison.
+ * A connection that has its label, of those chosen or of those not chosen, passes
+ * all of this with one comparison.
  * Classes look at the original tuple, at what was dialled; a host also at the
  * source of the replies, that is the server behind DNAT. INVALID packets have no
  * tuple: the guard looks at their own addresses and ports, which are the real ones
@@ -270,7 +271,7 @@ static void put_policy_rules(struct nft_batch *b, const struct config *c, const 
 	expr_tcp(r);
 	expr_is_syn(r, true);
 	expr_object(r, NFT_OBJECT_CT_HELPER, p->name);
-	expr_set_label(r);
+	expr_set_label(r, ESMTP_CT_LABEL_BIT);
 	expr_verdict(r, NFT_RETURN, NULL);
 	rule_put(b, r, "inspected from its first packet on");
 
@@ -282,14 +283,26 @@ static void put_policy_rules(struct nft_batch *b, const struct config *c, const 
 	b->loc = NULL;
 }
 
+/*
+ * A connection is chosen when it begins, or never: else it would be cut when its host is not
+ * exempt any more, or when a class comes to mean it, for being older than that.
+ */
 static void put_choice(struct nft_batch *b, const char *chain)
 {
 	struct nftnl_rule *r = rule_new(chain);
 
 	expr_dialled(r, NFT_GUARDED);
-	expr_ct_label(r, false);
+	expr_ct_undecided(r);
 	expr_verdict(r, NFT_JUMP, CHAIN_CLASSIFY);
 	rule_put(b, r, NULL);
+
+	r = rule_new(chain);
+	expr_ct_state(r, CT_STATE_NEW);
+	expr_dialled(r, NFT_GUARDED);
+	expr_is_syn(r, true);
+	expr_ct_undecided(r);
+	expr_set_label(r, LABEL_PASSED_BIT);
+	rule_put(b, r, "not chosen");
 }
 
 /* Nearly all packets leave at the first rule. */

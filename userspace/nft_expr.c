@@ -187,29 +187,30 @@ void expr_ct_direction(struct nftnl_rule *r, uint8_t dir)
 }
 
 /* The kernel keeps labels as an array of longs. */
-static void label_bits(uint8_t bits[LABEL_BYTES])
+static void label_bit(uint8_t bits[LABEL_BYTES], unsigned int bit)
 {
 	const unsigned int width = sizeof(unsigned long) * CHAR_BIT;
-	unsigned long words[LABEL_BYTES / sizeof(unsigned long)] = { 0 };
+	unsigned long words[LABEL_BYTES / sizeof(unsigned long)];
 
-	words[ESMTP_CT_LABEL_BIT / width] |= 1ul << ESMTP_CT_LABEL_BIT % width;
+	memcpy(words, bits, LABEL_BYTES);
+	words[bit / width] |= 1ul << bit % width;
 	memcpy(bits, words, LABEL_BYTES);
 }
 
 /**
- * expr_ct_label() - the connection has, or has not, the label of inspected ones
+ * expr_ct_undecided() - the connection has none of our labels
  * @r: the rule
- * @set: it has
  */
-void expr_ct_label(struct nftnl_rule *r, bool set)
+void expr_ct_undecided(struct nftnl_rule *r)
 {
 	static const uint8_t zero[LABEL_BYTES];
-	uint8_t bits[LABEL_BYTES];
+	uint8_t bits[LABEL_BYTES] = { 0 };
 
-	label_bits(bits);
+	label_bit(bits, ESMTP_CT_LABEL_BIT);
+	label_bit(bits, LABEL_PASSED_BIT);
 	load_ct(r, NFT_CT_LABELS);
 	mask(r, bits, sizeof(bits));
-	compare(r, set ? NFT_CMP_NEQ : NFT_CMP_EQ, zero, sizeof(zero));
+	compare(r, NFT_CMP_EQ, zero, sizeof(zero));
 }
 
 /**
@@ -242,15 +243,16 @@ void expr_is_syn(struct nftnl_rule *r, bool syn)
 }
 
 /**
- * expr_set_label() - give the connection the label of inspected ones; others stay
+ * expr_set_label() - give the connection a label; others stay
  * @r: the rule
+ * @bit: of the label
  */
-void expr_set_label(struct nftnl_rule *r)
+void expr_set_label(struct nftnl_rule *r, unsigned int bit)
 {
 	struct nftnl_expr *e = nftnl_expr_alloc("immediate");
-	uint8_t bits[LABEL_BYTES];
+	uint8_t bits[LABEL_BYTES] = { 0 };
 
-	label_bits(bits);
+	label_bit(bits, bit);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
 	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, bits, sizeof(bits));
 	nftnl_rule_add_expr(r, e);

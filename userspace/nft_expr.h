@@ -20,13 +20,16 @@ void expr_meta_in(struct nftnl_rule *r, uint32_t key, const char *set);
 void expr_ct_in(struct nftnl_rule *r, uint32_t key, uint8_t dir, const char *set);
 void expr_ct_state(struct nftnl_rule *r, uint32_t states);
 void expr_ct_direction(struct nftnl_rule *r, uint8_t dir);
-void expr_ct_label(struct nftnl_rule *r, bool set);
+void expr_ct_undecided(struct nftnl_rule *r);
 void expr_payload_in(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
 		     const char *set);
 void expr_is_syn(struct nftnl_rule *r, bool syn);
-void expr_set_label(struct nftnl_rule *r);
+void expr_set_label(struct nftnl_rule *r, unsigned int bit);
 void expr_object(struct nftnl_rule *r, uint32_t type, const char *name);
 void expr_verdict(struct nftnl_rule *r, int verdict, const char *chain);
+
+/* Connlabel of connections on inspected ports that no line had chosen when they began. */
+#define LABEL_PASSED_BIT	(ESMTP_CT_LABEL_BIT - 1)
 
 #define CT_STATE_INVALID	NF_CT_STATE_INVALID_BIT
 #define CT_STATE_ESTABLISHED	NF_CT_STATE_BIT(IP_CT_ESTABLISHED)

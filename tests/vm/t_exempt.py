@@ -68,6 +68,25 @@ with check("delete one of them"):
     run("router", "esmtpctl", "delete", "exempt", CLIENT6B)
     same(STARS, greeting(SERVER6, CLIENT6B))
 
+with check("a connection that began exempt goes on so when its host is not exempt any more"):
+    run("router", "esmtpctl", "add", "exempt", CLIENT4B)
+    with Client(SERVER4, source=CLIENT4B, timeout=5) as c:
+        same(PLAIN, c.reply())
+        run("router", "esmtpctl", "delete", "exempt", CLIENT4B)
+        c.expect(250, "NOOP")
+        rules()
+        c.expect(250, "NOOP")
+        c.quit()
+with check("a connection that no class chose goes on so when one does"):
+    rules("flush ruleset\npolicy default { banner mask }\nclass other { host 192.0.2.1 }\n"
+          "inspect { class other policy default }\n")
+    with Client(SERVER6, timeout=5) as c:
+        same(PLAIN, c.reply())
+        rules()
+        c.expect(250, "NOOP")
+        c.quit()
+    same(STARS, greeting(SERVER6))
+
 with check("a server, by its real address also behind DNAT"):
     run("router", "esmtpctl", "add", "exempt", SERVER4, SERVER6)
     same([PLAIN] * 4, [greeting(target, a) for target, a, _ in WAYS])

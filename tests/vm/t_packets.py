@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Packets of other shapes: fragments, options of IP and TCP, extension headers. All are edited, held and cut as usual."""
 import itertools
+import socket
 
 import lab
-from lab import ACK, PSH, SERVER, SYN, begin, envelope, grows, inspect, listen, quiet, raw_pair, read, rules, same
+from lab import (ACK, PSH, SERVER, SYN, begin, envelope, grows, inspect, joined, listen, quiet, raw_pair, read, rules,
+                 said, same)
 
 ports = itertools.count(20000)
 idents = itertools.count(1000)
@@ -137,8 +139,33 @@ def test_odd_places():
             c.want(b"250 ok\r\n500 what\r\n500 what\r\n250 ok\r\n")
 
 
+def test_merged():
+    """packets that the router has merged on arrival, also as a list of packets"""
+    message = b"Subject: x\r\n\r\n" + b"0123456789abcdef\r\n" * 3000 + b".\r\n"
+    many = 1000
+    lab.run("client", "ethtool", "-K", "c0", "tso", "off", "gso", "off")
+    for merge in "off", "on":
+        lab.run("router", "ethtool", "-K", "rc", "gro", "on", "rx-gro-list", merge)
+        for v6 in False, True:
+            with listen(v6=v6) as lst:
+                c, s = joined(lst, SERVER[v6])
+                said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
+                said(c, b"NOOP\r\n" * many + b"STARTTLS\r\n" * many, s, b"NOOP\r\n" * many + b"XXXXXXXX\r\n" * many)
+                said(s, b"250 ok\r\n" * many + b"500 what\r\n" * many, c)
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
+                c.sendall(b"DATA\r\n" + message)
+                same(read(s, 6), b"DATA\r\n")
+                quiet(s, 0.3)
+                said(s, b"354 go\r\n", c)
+                same(read(s, len(message)), message)
+                c.close()
+                s.close()
+    lab.run("router", "ethtool", "-K", "rc", "rx-gro-list", "off")
+    lab.run("client", "ethtool", "-K", "c0", "tso", "on", "gso", "on")
+
+
 if __name__ == "__main__":
     lab.up()
     rules(inspect())
     lab.tests(test_fragments, test_fragments_held, test_fragments_overlap, test_ip_options, test_tcp_options,
-              test_odd_places)
+              test_odd_places, test_merged)

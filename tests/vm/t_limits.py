@@ -76,12 +76,12 @@ def above_limit(server, rule, action):
         last = rule.last(rule.limit + 1)
         last = stuffed(last) if rule.content else last
         c.send(last)
-        same("silence" if action == "drop" else "reset", c.ending(1.5))
+        same("silence" if action == "drop" else "reset", c.ending(1))
         same("reset", s.wait(5), "the server's end")
         if action == "drop":
             # Whatever the client says now, it stays alone with it.
             c.send(b"\r\n.\r\nQUIT\r\n")
-            same("silence", c.ending(0.5))
+            same("silence", c.ending(0.3))
     got = s.data
     assert (before + last).startswith(got), f"the server read what was not sent: {got[len(before) - 40:]!r}"
     if rule.content:

@@ -12,6 +12,7 @@
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/netfilter.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
@@ -151,6 +152,23 @@ static void rst_deliver(struct net *net, struct sk_buff *skb, int iif)
 	dst_input(skb);
 }
 
+/* For an end that nothing but a handshake has passed to: a server whose first bytes close. */
+static struct dst_entry *rst_route(struct net *net, const struct rst_ends *ends,
+				   u8 family, u32 mark)
+{
+	struct flowi fl = {};
+	struct dst_entry *dst;
+
+	if (family == AF_INET6) {
+		fl.u.ip6.daddr = ends->dst.in6;
+		fl.u.ip6.flowi6_mark = mark;
+	} else {
+		fl.u.ip4.daddr = ends->dst.ip;
+		fl.u.ip4.flowi4_mark = mark;
+	}
+	return nf_route(net, &dst, &fl, false, family) ? NULL : dst;
+}
+
 /*
  * RELATED with the entry attached: conntrack and NAT leave it alone (its addresses are
  * final, and NAT maps them onto themselves), a ruleset sees what it is, help() and the
@@ -159,18 +177,23 @@ static void rst_deliver(struct net *net, struct sk_buff *skb, int iif)
 static void rst_send(struct esmtp_net *en, struct nf_conn *ct,
 		     enum esmtp_dir dir, const struct esmtp_flow *fl, u32 seq)
 {
-	struct rst_ends ends;
+	u8 family = nf_ct_l3num(ct);
 	struct sk_buff *skb = NULL;
+	struct dst_entry *dst;
+	struct rst_ends ends;
 
 	rst_ends(ct, dir, &ends);
-	if (fl->dst)
-		skb = nf_ct_l3num(ct) == AF_INET6 ? rst_build6(&ends, seq) :
-						    rst_build4(&ends, seq);
+	dst = fl->dst ? dst_clone(fl->dst) :
+			rst_route(en->net, &ends, family, fl->mark);
+	if (dst)
+		skb = family == AF_INET6 ? rst_build6(&ends, seq) :
+					   rst_build4(&ends, seq);
 	if (!skb) {
+		dst_release(dst);
 		esmtp_count(en, ESMTP_NC_RST_FAILED);
 		return;
 	}
-	skb_dst_set(skb, dst_clone(fl->dst));
+	skb_dst_set(skb, dst);
 	skb->mark = fl->mark;
 	nf_conntrack_get(&ct->ct_general);
 	nf_ct_set(skb, ct, dir == ESMTP_DIR_CLIENT ? IP_CT_RELATED :
@@ -288,6 +311,18 @@ void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 
 	if (s->ct)
 		bury(s->ct);
+}
+
+void esmtp_flow_route(struct esmtp_flow *fl, const struct sk_buff *skb)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	fl->mark = skb->mark;
+	fl->iif = skb->skb_iif;
+	if (dst == fl->dst || !dst || !dst_hold_safe(dst))
+		return;
+	dst_release(fl->dst);
+	fl->dst = dst;
 }
 
 void esmtp_closed_count(struct esmtp_session *s)

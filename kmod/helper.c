@@ -112,19 +112,6 @@ static unsigned int handshake(struct esmtp_net *en, struct esmtp_help *hd,
 	return NF_ACCEPT;
 }
 
-/* Remember the way to the receiver of this direction, for a RST. */
-static void note_route(struct esmtp_flow *fl, const struct sk_buff *skb)
-{
-	struct dst_entry *dst = skb_dst(skb);
-
-	fl->mark = skb->mark;
-	fl->iif = skb->skb_iif;
-	if (dst == fl->dst || !dst || !dst_hold_safe(dst))
-		return;
-	dst_release(fl->dst);
-	fl->dst = dst;
-}
-
 /* Nothing in this packet that anybody has to look at. */
 static bool idle(const struct esmtp_session *s, const struct esmtp_packet *pkt)
 {
@@ -146,7 +133,7 @@ static unsigned int locked(struct esmtp_session *s, struct esmtp_packet *pkt,
 {
 	if (s->state >= SESSION_CLOSED)
 		return NF_DROP;
-	note_route(&s->flow[pkt->dir], pkt->skb);
+	esmtp_flow_route(&s->flow[pkt->dir], pkt->skb);
 	if (pkt->rst)
 		return NF_ACCEPT;
 	return esmtp_stream_packet(s, pkt, notes);

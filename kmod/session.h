@@ -176,6 +176,8 @@ void esmtp_closing_session_init(struct esmtp_session *s);
 void esmtp_closing_cancel(struct esmtp_session *s);
 /* The session closes now; its lock is held. */
 void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict);
+/* Remember the way to the receiver of this direction, for a RST; the session's lock is held. */
+void esmtp_flow_route(struct esmtp_flow *fl, const struct sk_buff *skb);
 /* A packet was dropped or cut because of the verdict. */
 void esmtp_closed_count(struct esmtp_session *s);
 /* A packet of a closed session: it is dropped, its sender perhaps told once more. */

@@ -324,6 +324,17 @@ def test_reply_not_earned():
             s.reset()
 
 
+def test_first_bytes_close():
+    """a server whose first bytes close is told, though nothing has passed to it yet"""
+    rules(inspect())
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        with grows(event__bypass=1, closed=1, rst_sent=(2, 4), rst_failed=0):
+            s.send(b"354 go\r\n")
+            c.reset()
+            s.reset()
+
+
 def silent_servers():
     """Connections with a latched verdict whose servers say nothing any more."""
     rules(inspect(RESETTING))
@@ -354,4 +365,5 @@ if __name__ == "__main__":
     silent_servers()
     lab.tests(test_drop, test_drop_silence, test_reset, test_reset_output_closed, test_reset_nat, test_reset_local,
               test_reset_content, test_challenge, test_latched, test_latched_accepted, test_pipe, test_late_data,
-              test_late_data_deleted, test_same_port, test_same_port_dropped, test_reply_not_earned, test_silent_server)
+              test_late_data_deleted, test_same_port, test_same_port_dropped, test_reply_not_earned,
+              test_first_bytes_close, test_silent_server)

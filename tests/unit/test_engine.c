@@ -172,6 +172,24 @@ static void test_guesses(void **state)
 		harness_last(&h, ESMTP_EVENT_CMD_MASKED)->text, "XFOO");
 	assert_int_equal(h.out[0].n, h.in[0].n);
 	harness_free(&h);
+
+	/* a late answer to what was taken for a password is not one to DATA */
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	client(&h, "AUTH LOGIN\r\nx\r\n");
+	server(&h, "535 1\r\n");
+	client(&h, "DATA\r\n");
+	server(&h, "500 2\r\n354 3\r\n");
+	client(&h, "XFOO\r\n.\r\n");
+	server(&h, "250 4\r\n");
+	/* a message that is guessed begins with a header, as any other */
+	client(&h, "DATA\r\nx: y\r\n\r\n");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 1000);
+	client(&h, "\r\n.\r\nDATA\r\n");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 1000);
+	harness_expect_events(&h, "early-content rule#2:999 early-content "
+			      "rule#3:999(xxxxxxxxxxxxxxxxxxxxxxxx)");
+	harness_free(&h);
 }
 
 /* Equal commands are one run, however many: here more than a run can count. */
@@ -351,14 +369,19 @@ static void test_chunks_begin_a_message(void **state)
 		  "RSET\r\nBDAT 4\r\n\r\n\r\n", "250 ok\r\n", 0 },
 		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n",
 		  "DATA\r\n", "503 no\r\n", 0 },
+		{ "BDAT 6\r\na\r\n\r\nb", "250 ok\r\n",
+		  "DATA\r\nx:y\r\n\r\n.\r\n", "354 go\r\n", 1 },
 	};
 	struct harness h;
-	u32 i;
+	u32 i, monitor;
 
 	(void)state;
+	for (monitor = 0; monitor < 2; monitor++)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		begin(&h);
 		h.policy.verbs |= BIT(ESMTP_VERB_BDAT);
+		if (monitor)
+			h.policy.flags |= ESMTP_POLICY_F_MONITOR;
 		client(&h, cases[i].first);
 		server(&h, cases[i].answer);
 		client(&h, cases[i].then);
@@ -499,6 +522,52 @@ static void test_bypass(void **state)
 	assert_int_equal(feed(&h, 1, "354 x\n", &r), 6);
 	assert_true(r.bypass);
 	assert_int_equal(r.n_events, 0);
+	harness_free(&h);
+}
+
+/* What is logged and what is only counted, and the action that goes with it. */
+static void test_logging(void **state)
+{
+	static const struct {
+		bool log;
+		u8 action;
+	} want[] = {
+		[ESMTP_EVENT_RULE] = { false, ESMTP_ACTION_MASK },
+		[ESMTP_EVENT_BANNER_MASKED] = { false, ESMTP_ACTION_MASK },
+		[ESMTP_EVENT_CMD_MASKED] = { true, ESMTP_ACTION_MASK },
+		[ESMTP_EVENT_PIPE] = { true, ESMTP_ACTION_RESET },
+		[ESMTP_EVENT_BRACKET_BLANKED] = { true, ESMTP_ACTION_MASK },
+		[ESMTP_EVENT_TLS_STARTED] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_BYPASS] = { true, ESMTP_ACTION_RESET },
+		[ESMTP_EVENT_VERB_LENGTH] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_BARE_LF] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_BARE_CR] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_EARLY_TALK] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_UNEXPECTED_REPLY] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_REPLY_SYNTAX] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_EARLY_CONTENT] = { true, ESMTP_ACTION_COUNT },
+	};
+	const struct esmtp_event *ev;
+	struct harness h;
+	u32 type;
+
+	(void)state;
+	harness_init(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	client(&h, "EHLO a\r\n");
+	server(&h, "220 mx\r\n250-mx\r\n250-HELP\r\njunk\n250 ok\r\n250 x\r\n");
+	client(&h, "MAIL FROM:<|>>\r\nFOO\r \n");
+	server(&h, "354 a\r\n500 b\r\n");
+	client(&h, "DATA\r\nx\r\n.\r\n");
+	server(&h, "354 a\r\n250 b\r\n");
+	client(&h, "STARTTLS\r\n");
+	server(&h, "220 go\r\n");
+	for (type = 1; type <= ESMTP_EVENT_MAX; type++) {
+		ev = harness_last(&h, type);
+		assert_non_null(ev);
+		assert_int_equal(ev->log, want[type].log);
+		assert_int_equal(ev->action, want[type].action);
+	}
 	harness_free(&h);
 }
 
@@ -644,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_no_secrets),
 		cmocka_unit_test(test_endless_words),
 		cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_logging),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_noise),
 	};

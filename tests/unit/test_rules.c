@@ -393,6 +393,18 @@ static void test_rcpt_late(void **state)
 	expect_rule(&h, RULE_RCPT, 1, 101, ESMTP_CLOSE_DROP);
 	assert_int_equal(h.event_dir[0], ESMTP_DIR_SERVER);
 	harness_free(&h);
+	/* once */
+	begin(&h);
+	h.rules[RULE_RCPT].action = ESMTP_ACTION_COUNT;
+	mail(&h);
+	rcpts(&h, 60, "250 ok\r\n");
+	client(&h, "RSET\r\n");
+	rcpts(&h, 60, NULL);
+	server(&h, "503 no\r\n");
+	for (i = 0; i < 60; i++)
+		server(&h, "250 ok\r\n");
+	expect_rule(&h, RULE_RCPT, 1, 101, ESMTP_PASS);
+	harness_free(&h);
 }
 
 /* Two resets in flight, of which the second is refused: what is between them goes on. */
@@ -714,6 +726,7 @@ static void check(const char *want, u32 bad, u32 match, u32 limit, u32 keywords,
 static void test_policy_check(void **state)
 {
 	static const char only[] = "only ehlo-reply-parameter can be masked";
+	static struct esmtp_rule many[ESMTP_RULES_MAX + 1];
 	struct harness h;
 	u32 bad, m;
 
@@ -727,6 +740,13 @@ static void test_policy_check(void **state)
 	h.policy.verbs = ESMTP_VERBS_ALL + 1;
 	assert_string_equal(esmtp_policy_check(&h.policy, &bad), "unknown verb");
 	h.policy.verbs = ESMTP_VERBS_ALL;
+	assert_null(esmtp_policy_check(&h.policy, &bad));
+	for (m = 0; m < ESMTP_RULES_MAX; m++)
+		many[m] = (struct esmtp_rule){
+			.match = ESMTP_MATCH_CMD_LINE_LENGTH, .limit = m,
+		};
+	h.policy.rules = many;
+	h.policy.n_rules = ESMTP_RULES_MAX;
 	assert_null(esmtp_policy_check(&h.policy, &bad));
 	h.policy.n_rules = ESMTP_RULES_MAX + 1;
 	assert_string_equal(esmtp_policy_check(&h.policy, &bad),
@@ -782,6 +802,21 @@ static void test_policy_crowd(void **state)
 	harness_rule(&h, ESMTP_MATCH_CMD_RCPT_COUNT, 9, ESMTP_ACTION_DROP, true);
 	assert_string_equal(esmtp_policy_check(&h.policy, &bad),
 			    "more than four rules about the number of recipients");
+	assert_int_equal(bad, 4);
+	h.policy.n_rules = 0;
+	for (i = 0; i < 4; i++)
+		harness_rule(&h, ESMTP_MATCH_MIME_FILENAME_LENGTH, i,
+			     ESMTP_ACTION_COUNT, true);
+	assert_null(esmtp_policy_check(&h.policy, &bad));
+	harness_rule(&h, ESMTP_MATCH_MIME_FILENAME_LENGTH, 9,
+		     ESMTP_ACTION_COUNT, true);
+	assert_non_null(esmtp_policy_check(&h.policy, &bad));
+	assert_int_equal(bad, 4);
+	h.policy.n_rules = 0;
+	for (i = 0; i < 5; i++)
+		harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, 1,
+			     ESMTP_ACTION_COUNT, true);
+	assert_non_null(esmtp_policy_check(&h.policy, &bad));
 	assert_int_equal(bad, 4);
 	h.policy.n_rules = 0;
 	for (i = 0; i < 8; i++)

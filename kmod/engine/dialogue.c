@@ -330,10 +330,8 @@ static void auth_answered(struct esmtp_engine *e, u16 code)
 {
 	if (code != 334)
 		e->quiet = code / 100 != 2;
-	/* in mode monitor the client may be a line ahead */
-	if (e->waiting != OWED_AUTH ||
-	    (e->phase != PHASE_WAIT && e->phase != PHASE_AUTH) ||
-	    (code == 334 && e->n_owed && newest(e) == OWED_AUTH))
+	/* mode monitor may be lines ahead, and already wait for something else */
+	if (e->waiting != OWED_AUTH)
 		return;
 	e->guess = false;
 	if (code == 334) {
@@ -348,7 +346,7 @@ static void starttls_answered(struct esmtp_feed *f, u16 code)
 {
 	struct esmtp_engine *e = f->e;
 
-	if (e->waiting != OWED_STARTTLS || e->phase != PHASE_WAIT)
+	if (e->waiting != OWED_STARTTLS)
 		return;
 	e->waiting = OWED_OTHER;
 	e->guess = false;

@@ -100,6 +100,7 @@ def test_default_bytes():
 
 if __name__ == "__main__":
     assert len(OWN) >= 10, "where are the dialogues?"
+    print(f"# {len(OWN)} dialogues of ours, {len(OTHERS)} from elsewhere", flush=True)
     lab.up()
     lab.tests(test_monitor, test_monitor_bytes, test_monitor_joined, test_monitor_torn, test_default, test_default_joined,
               test_default_bytes)

@@ -144,6 +144,9 @@ static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
 	[ESMTP_EVENT_EARLY_CONTENT] = {
 		"early-content", "content sent before the answer to DATA",
 		"content sent before the answer to DATA", 108108, 5 },
+	[ESMTP_EVENT_KEYWORD_MASKED] = {
+		"keyword-masked", "EHLO keywords masked whose verb does not pass",
+		"keyword of a command that is not allowed", 108004, 4 },
 };
 
 /**

@@ -37,16 +37,6 @@ static bool is_letter(u8 c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* Verbs that pass; in a policy that allows verbs it does not know, all do. */
-static u64 allowed_verbs(const struct esmtp_policy *p)
-{
-	if (p->verbs & 1ull << ESMTP_VERB_OTHER)
-		return ESMTP_VERBS_ALL;
-	if (p->flags & ESMTP_POLICY_F_TLS_ALLOW)
-		return p->verbs | 1ull << ESMTP_VERB_STARTTLS;
-	return p->verbs;
-}
-
 static u8 text_len(const struct esmtp_command *c)
 {
 	return c->word_len < ESMTP_TEXT_MAX ? c->word_len : ESMTP_TEXT_MAX;
@@ -109,7 +99,7 @@ static void word_byte(struct esmtp_feed *f, u8 b)
 	if (!is_letter(b))
 		c->odd = true;
 	if (!c->masked && !(f->p->verbs & 1ull << ESMTP_VERB_OTHER) &&
-	    !esmtp_words_of_verbs(c->alive, allowed_verbs(f->p)))
+	    !esmtp_words_of_verbs(c->alive, esmtp_allowed_verbs(f->p)))
 		rule_out(f, f->line);
 }
 
@@ -137,7 +127,7 @@ static bool argument_begin(struct esmtp_feed *f)
 static bool word_end(struct esmtp_feed *f, u32 from)
 {
 	struct esmtp_command *c = &f->e->cmd;
-	u64 verbs = allowed_verbs(f->p);
+	u64 verbs = esmtp_allowed_verbs(f->p);
 	bool known;
 
 	c->state = CMD_ARGUMENT;

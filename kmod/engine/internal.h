@@ -133,6 +133,8 @@ bool esmtp_fire(struct esmtp_feed *f, enum esmtp_match match, u32 value,
 /* the same for a counter that jumped from @from to @value */
 bool esmtp_fire_jump(struct esmtp_feed *f, enum esmtp_match match, u32 from,
 		     u32 value, const u8 *text, u8 text_len);
+/* bit = enum esmtp_verb that passes */
+u64 esmtp_allowed_verbs(const struct esmtp_policy *p);
 /* bit = enum esmtp_keyword whose lines are to be masked */
 u32 esmtp_masked_keywords(const struct esmtp_policy *p);
 /* an EHLO reply has @keyword; *@mask is set if it is to be masked; returns true if the connection closes */

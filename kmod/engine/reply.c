@@ -116,6 +116,13 @@ static bool is_free(const struct esmtp_feed *f, const struct esmtp_word *w)
 	       f->p->flags & ESMTP_POLICY_F_TLS_ALLOW;
 }
 
+/* A server must not offer what is X-ed when it is asked for. */
+static bool is_refused(const struct esmtp_feed *f, const struct esmtp_word *w)
+{
+	return w->verb != ESMTP_VERB_OTHER &&
+	       !(esmtp_allowed_verbs(f->p) & 1ull << w->verb);
+}
+
 /* Whether the bytes so far can still become a keyword that is not masked. */
 static bool can_pass(const struct esmtp_feed *f, u64 alive)
 {
@@ -125,8 +132,9 @@ static bool can_pass(const struct esmtp_feed *f, u64 alive)
 	if (!(masked & 1u << ESMTP_KW_OTHERS))
 		return true;
 	for (w = esmtp_words; alive; alive >>= 1, w++)
-		if (alive & 1 && (!(masked & 1u << w->keyword) ||
-				  is_free(f, w)))
+		if (alive & 1 && (is_free(f, w) ||
+				  (!(masked & 1u << w->keyword) &&
+				   !is_refused(f, w))))
 			return true;
 	return false;
 }
@@ -156,6 +164,12 @@ static bool keyword_end(struct esmtp_feed *f)
 	}
 	if (esmtp_fire_keyword(f, keyword, rp->word, len, &mask))
 		return true;
+	if (!mask && i != ESMTP_NO_WORD && is_refused(f, &esmtp_words[i])) {
+		esmtp_event_text(esmtp_emit(f, ESMTP_EVENT_KEYWORD_MASKED,
+					    ESMTP_ACTION_MASK, false),
+				 rp->word, len);
+		mask = true;
+	}
 	if (!mask)
 		return false;
 	rp->text = TEXT_MASKED;

@@ -104,6 +104,21 @@ bool esmtp_fire(struct esmtp_feed *f, enum esmtp_match match, u32 value,
 }
 
 /**
+ * esmtp_allowed_verbs() - which verbs pass
+ * @p: policy; one that allows verbs it does not know allows all
+ *
+ * Return: bit = enum esmtp_verb.
+ */
+u64 esmtp_allowed_verbs(const struct esmtp_policy *p)
+{
+	if (p->verbs & 1ull << ESMTP_VERB_OTHER)
+		return ESMTP_VERBS_ALL;
+	if (p->flags & ESMTP_POLICY_F_TLS_ALLOW)
+		return p->verbs | 1ull << ESMTP_VERB_STARTTLS;
+	return p->verbs;
+}
+
+/**
  * esmtp_masked_keywords() - which keywords of the EHLO reply are masked
  * @p: policy
  *

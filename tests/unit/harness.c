@@ -310,6 +310,7 @@ char *harness_events(const struct harness *h)
 		[ESMTP_EVENT_UNEXPECTED_REPLY] = "unexpected",
 		[ESMTP_EVENT_REPLY_SYNTAX] = "syntax",
 		[ESMTP_EVENT_EARLY_CONTENT] = "early-content",
+		[ESMTP_EVENT_KEYWORD_MASKED] = "keyword",
 	};
 	char *text = NULL;
 	size_t size = 0;

@@ -546,6 +546,7 @@ static void test_logging(void **state)
 		[ESMTP_EVENT_UNEXPECTED_REPLY] = { true, ESMTP_ACTION_COUNT },
 		[ESMTP_EVENT_REPLY_SYNTAX] = { true, ESMTP_ACTION_COUNT },
 		[ESMTP_EVENT_EARLY_CONTENT] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_KEYWORD_MASKED] = { false, ESMTP_ACTION_MASK },
 	};
 	const struct esmtp_event *ev;
 	struct harness h;
@@ -554,8 +555,10 @@ static void test_logging(void **state)
 	(void)state;
 	harness_init(&h);
 	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	h.policy.verbs &= ~BIT(ESMTP_VERB_VRFY);
 	client(&h, "EHLO a\r\n");
-	server(&h, "220 mx\r\n250-mx\r\n250-HELP\r\njunk\n250 ok\r\n250 x\r\n");
+	server(&h, "220 mx\r\n250-mx\r\n250-HELP\r\njunk\n250-VRFY\r\n250 ok\r\n"
+	       "250 x\r\n");
 	client(&h, "MAIL FROM:<|>>\r\nFOO\r \n");
 	server(&h, "354 a\r\n500 b\r\n");
 	client(&h, "DATA\r\nx\r\n.\r\n");

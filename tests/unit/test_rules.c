@@ -195,6 +195,9 @@ static void test_sender(void **state)
 	length_case("MAIL FROM::", 319, "\r\n", RULE_SENDER, 0);
 	length_case("MAIL FROM: >", 320, "\r\n", RULE_SENDER, 0);
 	length_case("MAIL FROM:<\r", 320, ">\r\n", RULE_SENDER, 321);
+	length_case("SEND FROM:<", 321, ">\r\n", RULE_SENDER, 321);
+	length_case("SOML FROM:<", 321, ">\r\n", RULE_SENDER, 321);
+	length_case("SAML FROM:<", 320, ">\r\n", RULE_SENDER, 0);
 	/* neither parameters nor recipients */
 	length_case("MAIL FROM:<a@a> X=", 400, "\r\n", RULE_SENDER, 0);
 	length_case("RCPT TO:<", 400, ">\r\n", RULE_SENDER, 0);
@@ -642,11 +645,29 @@ static void test_keyword_rules(void **state)
 		     "250-mx\r\n250-XXXXXXXA\r\n250-XXXXXB\r\n250-XXXXXC\r\n"
 		     "250-XXXXXXXXXD\r\n250-XXXXXXXXXE\r\n250-XXF\r\n"
 		     "250-XXXXXXXXXXXXXXXXXXG\r\n250-XXXH\r\n250-XXXXXXXXXI\r\n"
-		     "250-XXXJ\r\n250-XXXK\r\n250-STARTTLS\r\n250 AUTHX\r\n",
+		     "250-XXXJ\r\n250-XXXK\r\n250-XXXXXXXL\r\n250 AUTHX\r\n",
 		     "rule#0(8BITMIME) rule#0(AUTH) rule#0(AUTH) "
 		     "rule#0(BINARYMIME) rule#0(CHECKPOINT) rule#0(DSN) "
 		     "rule#0(ENHANCEDSTATUSCODES) rule#0(ETRN) "
-		     "rule#0(PIPELINING) rule#0(SIZE) rule#0(VRFY)");
+		     "rule#0(PIPELINING) rule#0(SIZE) rule#0(VRFY) "
+		     "keyword(STARTTLS)");
+	harness_free(&h);
+
+	/* no rule about them: what is X-ed when asked for is not offered */
+	harness_init(&h);
+	h.policy.n_rules = 0;
+	h.policy.verbs &= ~BIT(ESMTP_VERB_AUTH);
+	keyword_case(&h, "250-mx\r\n250-AUTH=PLAIN\r\n250-HELP\r\n"
+		     "250-VRFY\r\n250-Auth a b\r\n250 STARTTLS\r\n",
+		     "220\r\n250-mx\r\n250-XXXXXXXXXA\r\n250-HELP\r\n"
+		     "250-VRFY\r\n250-XXXXXXXB\r\n250 XXXXXXXC\r\n",
+		     "keyword(AUTH) keyword(Auth) keyword(STARTTLS)");
+	harness_free(&h);
+	harness_init(&h);
+	h.policy.n_rules = 0;
+	h.policy.flags |= ESMTP_POLICY_F_TLS_ALLOW;
+	keyword_case(&h, "250-mx\r\n250 STARTTLS\r\n",
+		     "220\r\n250-mx\r\n250 STARTTLS\r\n", "");
 	harness_free(&h);
 
 	/* in order: counted, then masked, and nothing behind that */

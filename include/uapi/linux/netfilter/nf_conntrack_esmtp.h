@@ -250,6 +250,7 @@ enum esmtp_event_type {
 	ESMTP_EVENT_UNEXPECTED_REPLY,	/* reply that no command is owed, 421 excepted */
 	ESMTP_EVENT_REPLY_SYNTAX,	/* line that does not begin with three digits */
 	ESMTP_EVENT_EARLY_CONTENT,	/* bytes behind DATA before its answer */
+	ESMTP_EVENT_KEYWORD_MASKED,	/* EHLO keyword of a verb that does not pass, X-ed without a rule; never sent */
 	__ESMTP_EVENT_MAX,
 };
 #define ESMTP_EVENT_MAX (__ESMTP_EVENT_MAX - 1)

@@ -198,6 +198,27 @@ static void put_letter(struct esmtp_feed *f)
 		esmtp_edit(f, f->pos - 1, 1, 'A' + f->e->reply.masked % 26);
 }
 
+/*
+ * The bytes so far are a keyword that is masked, and the next one is out of reach: when that
+ * shows that the keyword ended here, this one would have been passed. If it goes on, it was
+ * masked in vain; but nobody has a keyword that begins with another one.
+ */
+static bool is_last_chance(const struct esmtp_feed *f)
+{
+	const struct esmtp_reply *rp = &f->e->reply;
+	const struct esmtp_word *w;
+	u8 i;
+
+	if (f->pos + 1 < f->len)
+		return false;
+	i = esmtp_words_exact(rp->alive, rp->word_len);
+	if (i == ESMTP_NO_WORD)
+		return false;
+	w = &esmtp_words[i];
+	return !is_free(f, w) &&
+	       (rp->keywords & 1u << w->keyword || is_refused(f, w));
+}
+
 /* A byte of an EHLO line's keyword. Returns true if the connection closes. */
 static bool keyword_byte(struct esmtp_feed *f, u8 b)
 {
@@ -210,7 +231,7 @@ static bool keyword_byte(struct esmtp_feed *f, u8 b)
 	rp->alive = esmtp_words_next(rp->alive, rp->word_len, b);
 	if (rp->word_len < 0xff)
 		rp->word_len++;
-	if (!rp->mask && !can_pass(f, rp->alive))
+	if (!rp->mask && (!can_pass(f, rp->alive) || is_last_chance(f)))
 		mask_from(f, f->pos + 1);
 	else if (rp->mask)
 		esmtp_edit(f, f->pos, 1, 'X');

@@ -2,6 +2,7 @@
 /*
  * Each rule one below its limit, at it and one above, and what each action does.
  */
+#define _GNU_SOURCE
 #include "harness.h"
 
 #define BIT(v) (1u << (v))
@@ -612,6 +613,13 @@ static void test_several_rules(void **state)
 	harness_free(&h);
 }
 
+static void expect_without(const struct harness *h, const char *words)
+{
+	const struct bytes *out = &h->out[ESMTP_DIR_SERVER];
+
+	assert_null(memmem(out->p, out->n, words, strlen(words)));
+}
+
 static void keyword_case(struct harness *h, const char *reply,
 			 const char *passed, const char *events)
 {
@@ -627,6 +635,8 @@ static void keyword_case(struct harness *h, const char *reply,
 
 static void test_keyword_rules(void **state)
 {
+	static const char cut_reply[] =
+		"250-mx\r\n250-STARTTLS\r\n250-VRFY\r\n250 SIZE\r\n";
 	struct harness h;
 
 	(void)state;
@@ -669,6 +679,23 @@ static void test_keyword_rules(void **state)
 	keyword_case(&h, "250-mx\r\n250 STARTTLS\r\n",
 		     "220\r\n250-mx\r\n250 STARTTLS\r\n", "");
 	harness_free(&h);
+
+	/* a keyword that has left before its end was seen is none any more */
+	for (size_t cut = 1; cut < sizeof(cut_reply) - 1; cut++) {
+		harness_init(&h);
+		h.policy.n_rules = 0;
+		harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, BIT(ESMTP_KW_VRFY),
+			     ESMTP_ACTION_MASK, false);
+		harness_say(&h, ESMTP_DIR_SERVER, "220\r\n");
+		harness_say(&h, ESMTP_DIR_CLIENT, "EHLO a\r\n");
+		harness_feed(&h, ESMTP_DIR_SERVER, cut_reply, cut);
+		harness_feed(&h, ESMTP_DIR_SERVER, cut_reply + cut,
+			     sizeof(cut_reply) - 1 - cut);
+		expect_without(&h, "STARTTLS\r\n");
+		expect_without(&h, "VRFY\r\n");
+		harness_expect_events(&h, "keyword(STARTTLS) rule#0(VRFY)");
+		harness_free(&h);
+	}
 
 	/* in order: counted, then masked, and nothing behind that */
 	harness_init(&h);

@@ -128,6 +128,22 @@ counted.exactly("oddities: counted", {
     **GREETED, "default.events.unexpected-reply": 1, "default.events.reply-syntax": 1, "default.events.bare-lf": 2,
     "default.events.bare-cr": 1, "default.events.command-masked": 1, "default.events.verb-length": 1})
 
+with check("tls deny alone hides STARTTLS, and what a rule names is hidden, wherever the reply is cut"):
+    reply = "250-me\r\n250-STARTTLS\r\n250-VRFY\r\n250 SIZE\r\n"
+    for policy, want in (("tls deny", ["XXXXXXXA", "VRFY", "SIZE"]),
+                         ("tls deny; match ehlo-reply-parameter vrfy mask", ["XXXXXXXA", "XXXB", "SIZE"])):
+        rules(f"flush ruleset\npolicy default {{ {policy} }}\ninspect {{ default policy default }}\n")
+        same(want, ehlo("STARTTLS", "VRFY", "SIZE"))
+        server.play("220 x\r\n", reply, slow=True)
+        with Client(SERVER4) as c:
+            got = [line[4:] for line in c.hello().split("\n")[1:]]
+        # Of a keyword that has left in part the rest is hidden.
+        for a, b, word in zip(want, got, ("STARTTLS", "VRFY", "SIZE")):
+            same(len(a), len(b))
+            assert b == word if a == word else b != word, f"{got} for {want}"
+rules()
+counted = Counted()
+
 with check("a client that speaks first is noted and served"):
     server.play("220 x\r\n", "250 y\r\n")
     with Client(SERVER4) as c:

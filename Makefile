@@ -21,7 +21,7 @@ kbuild	= $(MAKE) $(quiet) -C "$(KDIR)" M="$(CURDIR)" \
 all: module tool
 
 module: | kdir
-	$(Q)$(kbuild) modules
+	$(Q)+$(kbuild) modules
 
 tool:
 	$(Q)$(MAKE) $(quiet) -C userspace all PREFIX="$(PREFIX)"

@@ -30,7 +30,13 @@
 
 static struct workqueue_struct *closing_wq;
 
-/* Whom a RST reaches: with which addresses and ports on the wire. */
+/**
+ * struct rst_ends - addresses and ports of a RST, on the wire where it is received
+ * @src: the peer, as the receiver knows it
+ * @dst: the receiver
+ * @sport: port of @src
+ * @dport: port of @dst
+ */
 struct rst_ends {
 	union nf_inet_addr src, dst;
 	__be16 sport, dport;

@@ -5,11 +5,13 @@
 
 #include <net/netfilter/nf_conntrack_helper.h>
 
+/** esmtp_helpers_init() - register all names for both families; 0 or -errno */
 int esmtp_helpers_init(void);
-/* No packet is in help() and no destroy() runs once this returns. */
+
+/** esmtp_helpers_exit() - unregister: no packet is in help() and no destroy() runs afterwards */
 void esmtp_helpers_exit(void);
 
-/* Whether @h is one that this load of the module registered; any context. */
+/** esmtp_helper_is_ours() - whether @h is one that this load registered; any context */
 bool esmtp_helper_is_ours(const struct nf_conntrack_helper *h);
 
 #endif /* _ESMTP_HELPER_H */

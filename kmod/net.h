@@ -95,7 +95,7 @@ void esmtp_net_reset(struct esmtp_net *en);
  */
 int esmtp_guard_on(struct esmtp_net *en);
 
-/* The namespace goes: no guard any more; an RCU grace period must follow. */
+/** esmtp_guard_off() - the namespace goes: no guard; an RCU grace period must follow */
 void esmtp_guard_off(struct esmtp_net *en);
 
 #endif /* _ESMTP_NET_H */

@@ -11,10 +11,10 @@
 
 extern struct genl_family esmtp_genl_family;
 
-/* Register the family. Namespaces must be ready: a configuration can arrive at once. */
+/** esmtp_netlink_init() - register the family; namespaces must be ready; 0 or -errno */
 int esmtp_netlink_init(void);
 
-/* Unregister the family: no configuration changes afterwards, no event is multicast. */
+/** esmtp_netlink_exit() - unregister: no configuration or event goes out or in afterwards */
 void esmtp_netlink_exit(void);
 
 /**
@@ -30,7 +30,7 @@ bool esmtp_netlink_event(struct esmtp_net *en,
 			 int (*fill)(struct sk_buff *skb, const void *arg),
 			 const void *arg);
 
-/* A namespace goes: throw its stage away; process context. */
+/** esmtp_stage_drop() - a namespace goes: throw its stage away; process context */
 void esmtp_stage_drop(struct esmtp_net *en);
 
 #endif /* _ESMTP_NETLINK_H */

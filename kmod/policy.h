@@ -127,7 +127,7 @@ u64 esmtp_policy_fired(const struct esmtp_ns_policy *p, u32 i);
 /** esmtp_policy_reset() - counters of a policy to zero; config mutex held */
 void esmtp_policy_reset(struct esmtp_ns_policy *p);
 
-/* The slots of a namespace that is going away give their policies back. */
+/** esmtp_policies_drop() - the slots of a namespace that goes give their policies back */
 void esmtp_policies_drop(struct esmtp_net *en);
 
 #endif /* _ESMTP_POLICY_H */

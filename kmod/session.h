@@ -127,10 +127,22 @@ extern unsigned int esmtp_retain_max;
 extern unsigned long esmtp_pool_max;
 
 /* session.c */
-/* Frees every session, whatever the state of its entry: no packet may reach help() any more. */
+/**
+ * esmtp_sessions_exit() - free every session, whatever the state of its entry
+ *
+ * Context: process; no packet may reach help() any more, all namespaces have exited.
+ */
 void esmtp_sessions_exit(void);
+
+/** esmtp_sessions_net_init() - list and reaper of a new namespace */
 void esmtp_sessions_net_init(struct esmtp_net *en);
-/* The namespace goes: its sessions forget it. Process context; an RCU grace period must follow. */
+
+/**
+ * esmtp_sessions_net_exit() - the namespace goes: its sessions forget it
+ * @en: namespace
+ *
+ * Context: process; an RCU grace period must follow before its counters are freed.
+ */
 void esmtp_sessions_net_exit(struct esmtp_net *en);
 
 /**
@@ -147,9 +159,16 @@ struct esmtp_session *esmtp_session_find(struct esmtp_net *en,
 					 struct nf_conn *ct,
 					 struct esmtp_help *hd, u8 slot);
 
-/* The entry dies, or begins a new connection: leave @mark in the session's place. */
+/**
+ * esmtp_session_detach() - the entry dies, or begins a new connection
+ * @hd: the helper's data in it
+ * @mark: left in the session's place: ESMTP_TOMBSTONE or NULL; a tombstone stays
+ *
+ * Context: any, under RCU; the session's lock is not held.
+ */
 void esmtp_session_detach(struct esmtp_help *hd, struct esmtp_session *mark);
 
+/** esmtp_session_put() - give a reference back; any context, the session's lock not held */
 void esmtp_session_put(struct esmtp_session *s);
 
 /* stream.c; all with the session's lock held */
@@ -164,23 +183,55 @@ void esmtp_session_put(struct esmtp_session *s);
 unsigned int esmtp_stream_packet(struct esmtp_session *s,
 				 struct esmtp_packet *pkt,
 				 struct list_head *notes);
-/* what the receiver has is needed no more */
+
+/**
+ * esmtp_flow_acked() - what the receiver has is needed no more
+ * @s: session
+ * @fl: one of its flows
+ * @ack: sequence number up to which it was acknowledged
+ */
 void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack);
+
+/** esmtp_flow_free() - give back all that a flow of @s retains */
 void esmtp_flow_free(struct esmtp_session *s, struct esmtp_flow *fl);
 
 /* closing.c */
+/** esmtp_closing_init() - make the work queue; 0 or -ENOMEM */
 int esmtp_closing_init(void);
+
+/** esmtp_closing_exit() - drain the work queue; every session is gone */
 void esmtp_closing_exit(void);
+
+/** esmtp_closing_session_init() - a new session's work item */
 void esmtp_closing_session_init(struct esmtp_session *s);
-/* RSTs of this session that are not on their way yet stay unsent; process context */
+
+/** esmtp_closing_cancel() - RSTs that are not on their way yet stay unsent; process context */
 void esmtp_closing_cancel(struct esmtp_session *s);
-/* The session closes now; its lock is held. */
+
+/**
+ * esmtp_close_session() - the session closes now
+ * @s: session; its lock is held
+ * @verdict: how; the first one counts
+ *
+ * RSTs are queued, what is retained is freed, the entry becomes a tombstone.
+ */
 void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict);
-/* Remember the way to the receiver of this direction, for a RST; the session's lock is held. */
+
+/**
+ * esmtp_flow_route() - remember the way to the receiver of a direction, for a RST
+ * @fl: the direction; the session's lock is held
+ * @skb: a packet that goes there, already routed
+ */
 void esmtp_flow_route(struct esmtp_flow *fl, const struct sk_buff *skb);
-/* A packet was dropped or cut because of the verdict. */
+
+/** esmtp_closed_count() - a packet was dropped or cut because of the verdict */
 void esmtp_closed_count(struct esmtp_session *s);
-/* A packet of a closed session: it is dropped, its sender perhaps told once more. */
+
+/**
+ * esmtp_closed_packet() - a packet of a closed session
+ * @s: session; its lock is not held
+ * @pkt: packet: the caller drops it, its sender is perhaps told once more
+ */
 void esmtp_closed_packet(struct esmtp_session *s,
 			 const struct esmtp_packet *pkt);
 

@@ -96,7 +96,7 @@ static void help(void)
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		snprintf(buf, sizeof(buf), "-%c, --%s%s%s", options[i].opt.val, options[i].opt.name,
 			 options[i].arg ? " " : "", options[i].arg ? options[i].arg : "");
-		printf("  %-24s%s\n", buf, options[i].help);
+		printf("  %-28s%s\n", buf, options[i].help);
 	}
 	fputs("\nCommands:\n", stdout);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -104,7 +104,7 @@ static void help(void)
 
 		snprintf(buf, sizeof(buf), "%s%s%s%s%s", c->words[0], c->words[1] ? " " : "",
 			 c->words[1] ? c->words[1] : "", c->args ? " " : "", c->args ? c->args : "");
-		printf("  %-24s%s\n", buf, c->help);
+		printf("  %-28s%s\n", buf, c->help);
 	}
 	fputs("\nThe rule language is described in esmtpctl(8).\n", stdout);
 }

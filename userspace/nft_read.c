@@ -24,6 +24,11 @@
 #define READ_TRIES	10
 #define SET_NAME_MAX	128	/* longest name of a set that is ours */
 
+/**
+ * struct set_names - names of sets, collected from a dump
+ * @v: the names
+ * @n: how many
+ */
 struct set_names {
 	const char **v;
 	size_t n;

@@ -12,6 +12,13 @@
 
 #include "util.h"
 
+/**
+ * struct chunk - memory that is given back at the end only
+ * @next: the chunk before
+ * @used: bytes of @data in use
+ * @size: bytes of @data
+ * @data: the bytes
+ */
 struct chunk {
 	struct chunk *next;
 	size_t used;

@@ -186,6 +186,21 @@ static void note_events(struct esmtp_session *s, enum esmtp_dir dir,
 		esmtp_event_note(s->en, notes, s->policy, dir, &r->events[i]);
 }
 
+/* The stream's own reasons to close. */
+static void close_for(struct esmtp_session *s, enum esmtp_dir dir,
+		      enum esmtp_event_type why, struct list_head *notes)
+{
+	const struct esmtp_event ev = {
+		.type = why,
+		.rule = ESMTP_NO_RULE,
+		.action = ESMTP_ACTION_RESET,
+		.log = true,
+	};
+
+	esmtp_event_note(s->en, notes, s->policy, dir, &ev);
+	esmtp_close_session(s, ESMTP_CLOSE_RESET);
+}
+
 /* What the result says about the session, once its bytes are safely retained. */
 static void follow_result(struct esmtp_session *s, const struct esmtp_result *r)
 {
@@ -230,8 +245,7 @@ static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 		err = apply_edits(pkt, off, copy, &r);
 		if (!chunk_append(s, fl, c, taken, r.content)) {
 			/* Not retained, so a repeat could not be judged. */
-			esmtp_count(s->en, ESMTP_NC_NO_MEMORY);
-			esmtp_close_session(s, ESMTP_CLOSE_RESET);
+			close_for(s, pkt->dir, ESMTP_EVENT_NOT_RETAINED, notes);
 			return -ENOMEM;
 		}
 		if (!c->len)
@@ -277,7 +291,8 @@ static int compare(struct esmtp_session *s, struct esmtp_packet *pkt, u32 off,
  * The first @len bytes of the packet were passed before. What is not retained any more has
  * been acknowledged: its receiver does not read it again.
  */
-static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt, u32 len)
+static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt, u32 len,
+		  struct list_head *notes)
 {
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
 	struct esmtp_chunk *c;
@@ -300,7 +315,7 @@ static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt, u32 len)
 		esmtp_count(s->en, ESMTP_NC_REWRITTEN);
 	if (err == -EBADMSG) {
 		esmtp_count(s->en, ESMTP_NC_CONFLICT);
-		esmtp_close_session(s, ESMTP_CLOSE_RESET);
+		close_for(s, pkt->dir, ESMTP_EVENT_CONFLICT, notes);
 	}
 	return err;
 }
@@ -350,7 +365,7 @@ unsigned int esmtp_stream_packet(struct esmtp_session *s,
 	if (ahead < 0) {
 		old = min_t(u32, pkt->len, -ahead);
 		if (old)
-			err = repeat(s, pkt, old);
+			err = repeat(s, pkt, old, notes);
 	}
 	if (!err && old < pkt->len && s->state == SESSION_OPEN)
 		err = take_fresh(s, pkt, old, notes);

@@ -147,6 +147,12 @@ static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
 	[ESMTP_EVENT_KEYWORD_MASKED] = {
 		"keyword-masked", "EHLO keywords masked whose verb does not pass",
 		"keyword of a command that is not allowed", 108004, 4 },
+	[ESMTP_EVENT_CONFLICT] = {
+		"conflict", "connections closed for content repeated with other bytes",
+		"content repeated with other bytes", 108109, 2 },
+	[ESMTP_EVENT_NOT_RETAINED] = {
+		"not-retained", "connections closed for want of memory", "no memory for what was read",
+		108110, 2 },
 };
 
 /**

@@ -311,6 +311,8 @@ char *harness_events(const struct harness *h)
 		[ESMTP_EVENT_REPLY_SYNTAX] = "syntax",
 		[ESMTP_EVENT_EARLY_CONTENT] = "early-content",
 		[ESMTP_EVENT_KEYWORD_MASKED] = "keyword",
+		[ESMTP_EVENT_CONFLICT] = "conflict",
+		[ESMTP_EVENT_NOT_RETAINED] = "not-retained",
 	};
 	char *text = NULL;
 	size_t size = 0;

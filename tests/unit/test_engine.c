@@ -565,7 +565,8 @@ static void test_logging(void **state)
 	server(&h, "354 a\r\n250 b\r\n");
 	client(&h, "STARTTLS\r\n");
 	server(&h, "220 go\r\n");
-	for (type = 1; type <= ESMTP_EVENT_MAX; type++) {
+	/* what comes behind is not the engine's but the stream's */
+	for (type = 1; type < ESMTP_EVENT_CONFLICT; type++) {
 		ev = harness_last(&h, type);
 		assert_non_null(ev);
 		assert_int_equal(ev->log, want[type].log);

@@ -288,7 +288,7 @@ def test_conflict():
         s.want(b"Subject: one\r\n\r\nfirst line\r\n")
         again(c, s, b"Subject: one\r\n\r\nfirst line\r\n", b"Subject: one\r\n\r\nfirst line\r\n",
               [b"Subject: one\r\n", b"\r\nfirst", b" line\r\n"])
-        with grows(conflict=1, closed=1):
+        with grows(conflict=1, closed=1, event__conflict=1):
             c.send(b"Subject: one\r\n\r\nother line\r\n", seq=c.snd - 28)
             s.reset()
             c.reset()

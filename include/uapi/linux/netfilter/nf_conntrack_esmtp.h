@@ -251,6 +251,8 @@ enum esmtp_event_type {
 	ESMTP_EVENT_REPLY_SYNTAX,	/* line that does not begin with three digits */
 	ESMTP_EVENT_EARLY_CONTENT,	/* bytes behind DATA before its answer */
 	ESMTP_EVENT_KEYWORD_MASKED,	/* EHLO keyword of a verb that does not pass, X-ed without a rule; never sent */
+	ESMTP_EVENT_CONFLICT,		/* content repeated with other bytes, closed */
+	ESMTP_EVENT_NOT_RETAINED,	/* no memory for bytes that were read already, closed */
 	__ESMTP_EVENT_MAX,
 };
 #define ESMTP_EVENT_MAX (__ESMTP_EVENT_MAX - 1)

@@ -5,10 +5,12 @@
 under the default policy exactly what it masks is different."""
 import lab
 import replay
-from lab import CLIENT, SERVER, counters, inspect, listen, rules, same
+from lab import CLIENT, SERVER, counters, grows, inspect, listen, rules, same
 
 OWN = replay.load("/job/dialogues")
 OTHERS = replay.load("/job/transcripts")
+# All that policy default looks for, with its actions.
+LOOKING = lab.POLICY.replace("policy default {", "policy default {\n\tmode monitor\n\tverbs asa")
 SMALL = [d for d in OWN + OTHERS if sum(len(data) for _, data in d.events) < 900]
 
 
@@ -63,6 +65,16 @@ def test_monitor_torn():
     unchanged([d.torn(1) for d in OWN + OTHERS if len(d.bytes("C")) < 100000], 2)
 
 
+def test_monitor_rules():
+    """policy default with all its rules, in mode monitor: the same"""
+    rules(inspect(LOOKING))
+    with grows(connections=4 * len(OWN + OTHERS), closed=0, drop=0, reset_drop=0, held=0, no_memory=0):
+        unchanged(OWN + OTHERS)
+    # It has looked: there is much in the dialogues that it would have masked.
+    found = counters()
+    assert found["event.banner-masked"] > 0 and found["rules"][-1] > 0, found
+
+
 def masked(dialogues, turn, typed=False):
     wrong = []
     to, at, name, v6 = list(paths())[turn]
@@ -102,5 +114,5 @@ if __name__ == "__main__":
     assert len(OWN) >= 10, "where are the dialogues?"
     print(f"# {len(OWN)} dialogues of ours, {len(OTHERS)} from elsewhere", flush=True)
     lab.up()
-    lab.tests(test_monitor, test_monitor_bytes, test_monitor_joined, test_monitor_torn, test_default, test_default_joined,
-              test_default_bytes)
+    lab.tests(test_monitor, test_monitor_bytes, test_monitor_joined, test_monitor_torn, test_monitor_rules, test_default,
+              test_default_joined, test_default_bytes)

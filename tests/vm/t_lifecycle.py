@@ -8,8 +8,8 @@ import threading
 import time
 
 import lab
-from lab import ACK, FIN, SERVER, begin, content, counters, envelope, grows, inspect, joined, listen, quiet, raw_pair, \
-    read, rules, said, same, talk
+from lab import ACK, FIN, RAW, SERVER, SYN, begin, connect, content, counters, envelope, grows, inspect, joined, listen, \
+    quiet, raw_pair, read, rules, said, same, talk
 
 LONG = b"NOOP " + b"x" * 508 + b"\r\n"
 TLS = lab.POLICY.replace("tls deny", "tls allow").replace("policy default", "policy tls").replace("mask\n}", "log\n}")
@@ -81,6 +81,35 @@ def test_pickup_pass():
             begin(c, s)
             talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
         flush()
+
+
+# In front of conntrack: the connections of the Raw ends are not tracked.
+NOTRACK = "table inet untracked { chain untracked { type filter hook prerouting priority raw; " + "".join(
+    f"{ip} saddr {RAW[a][v6]} {ip} daddr {RAW[b][v6]} tcp {port} 25 notrack; " for ip, v6 in (("ip", False), ("ip6", True))
+    for a, b, port in (("client", "server", "dport"), ("server", "client", "sport"))) + "}; }"
+
+
+def test_untracked():
+    """what somebody keeps from conntrack does not pass, and is counted; others are inspected as ever"""
+    rules(inspect())
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        lab.nft(NOTRACK)
+        try:
+            nothing(c, s, table__untracked=2)
+            d = lab.Raw("client", c.sport + 20000, RAW["server"][v6], 25)
+            t = lab.Raw("server", 25, RAW["client"][v6], d.sport)
+            with grows(table__untracked=2, connections=0):
+                d.send(flags=SYN)
+                assert t.get(0.2) is None
+                t.send(flags=SYN | ACK)
+                assert d.get(0.2) is None
+            with listen(v6=v6) as lst, grows(table__untracked=0, connections=1):
+                close([real(lst, SERVER[v6], 3)])
+        finally:
+            lab.nft("delete table inet untracked")
+        talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
 
 
 def real(lst, to, upto, **kw):
@@ -243,19 +272,26 @@ def test_namespace_gone():
     assert not loaded(), "the module is still there"
 
 
-def traffic(stop, failures, lst, to):
+def traffic(stop, greetings, lst, to):
     while not stop.is_set():
         try:
-            c, s = joined(lst, to, timeout=1)
+            c = connect(to, timeout=1)
         except OSError:
+            continue
+        try:
+            # There may be others before it that their clients have given up.
+            s, peer = lst.accept()
+            while peer[1] != c.getsockname()[1]:
+                s.close()
+                s, peer = lst.accept()
+        except OSError:
+            c.close()
             continue
         c.settimeout(0.5)
         s.settimeout(0.5)
         try:
             s.sendall(b"220 mx ESMTP\r\n")
-            got = c.recv(100)
-            if got not in (b"220 mx ESMTP\r\n", b"220 ********\r\n"):
-                failures.append(got)
+            greetings.append(c.recv(100))
             c.sendall(b"NOOP\r\nSTARTTLS\r\n" * 20)
             s.recv(1000)
         except OSError:
@@ -267,24 +303,34 @@ def traffic(stop, failures, lst, to):
 def test_unload_under_traffic():
     """loading and unloading with connections coming and going all the time"""
     unload()
-    stop, failures = threading.Event(), []
+    open_, masked = b"220 mx ESMTP\r\n", b"220 ********\r\n"
+    stop = threading.Event()
     threads = []
     lists = [listen(), listen(v6=True)]
-    for lst, v6 in zip(lists, (False, True)):
-        threads.append(threading.Thread(target=traffic, args=(stop, failures, lst, SERVER[v6])))
+    greetings = [[], []]
+    for lst, got, v6 in zip(lists, greetings, (False, True)):
+        lst.settimeout(1)
+        threads.append(threading.Thread(target=traffic, args=(stop, got, lst, SERVER[v6])))
         threads[-1].start()
     try:
-        for _ in range(2):
+        time.sleep(0.5)
+        before = [len(got) for got in greetings]
+        for _ in range(3):
             rules(inspect())
-            time.sleep(0.5)
+            time.sleep(0.7)
             unload()
+        during = [got[n:] for got, n in zip(greetings, before)]
     finally:
         stop.set()
         for t in threads:
             t.join()
         for lst in lists:
             lst.close()
+    failures = [g for got in greetings for g in got if g not in (open_, masked)]
     assert not failures, failures[:3]
+    assert min(before) > 0, f"greetings before, of each family: {before}"
+    counts = [(got.count(open_), got.count(masked)) for got in during]
+    assert min(sum(c) for c in counts) > 0 and min(c[1] for c in counts) > 0, f"greetings open and masked: {counts}"
 
 
 def memory():
@@ -321,5 +367,5 @@ def test_no_leak():
 
 if __name__ == "__main__":
     lab.up()
-    lab.tests(test_pickup, test_pickup_pass, test_rules_reloaded, test_module_reloaded, test_unload_open, test_tls,
+    lab.tests(test_pickup, test_pickup_pass, test_untracked, test_rules_reloaded, test_module_reloaded, test_unload_open, test_tls,
               test_namespace_gone, test_unload_under_traffic, test_no_leak)

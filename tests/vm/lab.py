@@ -354,11 +354,16 @@ class Raw:
                     (seg.sport, seg.dport) == (self.dport, self.sport)):
                 return seg
 
+    def has(self, seg):
+        """All of it was received before: its sender had not seen the ACK yet."""
+        return (self.rcv - seg.seq - len(seg.payload)) & 0xffffffff < 1 << 31
+
     def want(self, data=None, seconds=3, seq=None):
         """The next segment, which has this payload; seq: there, else it is the next one. What only
-        acknowledges counts when there is to be no payload."""
+        acknowledges counts when there is to be no payload; what is repeated, where seq says so."""
         seg = self.get(seconds)
-        while data and seg and not seg.payload and not seg.flags & (SYN | RST | FIN):
+        while data and seg and not seg.flags & (SYN | RST | FIN) and (
+                not seg.payload or (seq is None and self.has(seg))):
             seg = self.get(seconds)
         assert seg, f"no segment came to the {self.side}, expected was {data!r}"
         assert not seg.flags & RST, f"{self.side}: {seg}, expected was {data!r}"

@@ -108,11 +108,12 @@ kernel_log_start()
 }
 
 # kernel_log_bad: lines that no kernel may print: whatever it calls a warning or worse, and what has such words in it at any
-# level. Not ours are the taint of a module that is not the kernel's own, netlink's words for malformed messages, TCP's remark about a full listener, and clocks and
-# timers that find the emulated machine slow.
+# level. Not ours are the taint of a module that is not the kernel's own, netlink's words for malformed messages, TCP's remarks
+# about a full listener and about packets put together from fragments that are longer than a segment ("suspect GRO"), and
+# clocks and timers that find the emulated machine slow.
 kernel_log_bad()
 {
-	local other='taint|netlink: .*(leftover|attribute type)|Possible SYN flooding|clocksource|hrtimer: interrupt took|perf: interrupt took'
+	local other='taint|netlink: .*(leftover|attribute type)|Possible SYN flooding|suspect GRO|clocksource|hrtimer: interrupt took|perf: interrupt took'
 	{
 		dmesg -l emerg,alert,crit,err,warn | grep -vE "$other"
 		dmesg | grep -E 'WARNING|BUG|Oops|Call Trace|UBSAN|KASAN|KCSAN|INFO: (possible|task|rcu)|possible (recursive|circular|irq)|general protection|unregister_netdevice: waiting|refcount_t|scheduling while atomic|unreferenced object|segfault'

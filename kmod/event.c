@@ -214,6 +214,8 @@ static const char *const event_words[__ESMTP_EVENT_MAX] = {
 	[ESMTP_EVENT_KEYWORD_MASKED] = "keyword of a command that is not allowed",
 	[ESMTP_EVENT_CONFLICT] = "content repeated with other bytes",
 	[ESMTP_EVENT_NOT_RETAINED] = "no memory for what was read",
+	[ESMTP_EVENT_EARLY_ALTERED] = "content that had passed early",
+	[ESMTP_EVENT_HOLE] = "gap in content",
 };
 
 static void endpoint_print(char *buf, u16 family, const union nf_inet_addr *addr,

@@ -96,7 +96,7 @@ static const struct counter_name ns_counters[ESMTP_NC_MAX + 1] = {
 	[ESMTP_NC_NO_POLICY] = { "no-policy", "dropped, slot without a policy" },
 	[ESMTP_NC_NO_STATE] = { "no-state", "dropped, start of the connection not seen" },
 	[ESMTP_NC_NO_HELPER] = { "no-helper", "dropped, chosen for inspection but without helper" },
-	[ESMTP_NC_NO_MEMORY] = { "no-memory", "dropped, no memory or a bound reached" },
+	[ESMTP_NC_NO_MEMORY] = { "no-memory", "dropped or cut, no memory" },
 	[ESMTP_NC_EARLY] = { "early", "dropped, segment ahead of the stream" },
 	[ESMTP_NC_STALE] = { "stale", "dropped, outside of what the peer accepts" },
 	[ESMTP_NC_REPEAT] = { "repeat", "repeated segments" },
@@ -109,6 +109,21 @@ static const struct counter_name ns_counters[ESMTP_NC_MAX + 1] = {
 	[ESMTP_NC_CONFLICT] = { "conflict", "closed, content repeated with other bytes" },
 	[ESMTP_NC_URGENT] = { "urgent", "urgent pointers cleared" },
 	[ESMTP_NC_EVENTS_LOST] = { "events-lost", "events lost" },
+	[ESMTP_NC_EARLY_PASSED] = { "early-passed", "content passed ahead of the stream" },
+	[ESMTP_NC_EARLY_CLOSED] = {
+		"early-closed", "closed, content that had passed early was to be altered" },
+	[ESMTP_NC_HOLE] = { "hole", "closed, gap not filled for a minute" },
+	[ESMTP_NC_OUTSIDE] = { "outside-window", "dropped or cut, beyond the receiver's window" },
+	[ESMTP_NC_BEHIND_FIN] = { "behind-fin", "dropped, behind the end of the stream" },
+	[ESMTP_NC_WINDOW] = { "window-lowered", "windows lowered to what may be retained" },
+	[ESMTP_NC_MPTCP] = { "mptcp", "MPTCP options and subflows removed" },
+	[ESMTP_NC_BRIDGED] = { "bridged", "dropped, bridged and not routed" },
+	[ESMTP_NC_RETAIN_FULL] = { "retain-full", "dropped or cut, retain_max reached" },
+	[ESMTP_NC_POOL_FULL] = { "pool-full", "dropped or cut, pool_max reached" },
+	[ESMTP_NC_TOTAL_FULL] = { "total-full", "dropped or cut, total_max reached" },
+	[ESMTP_NC_SESSIONS_FULL] = { "sessions-full", "dropped, sessions_max reached" },
+	[ESMTP_NC_SESSIONS_TOTAL_FULL] = {
+		"sessions-total-full", "dropped, sessions_total reached" },
 };
 
 /* Behind ASA's 108001-108007 there are numbers of our own from 108101. */
@@ -153,6 +168,12 @@ static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
 	[ESMTP_EVENT_NOT_RETAINED] = {
 		"not-retained", "connections closed for want of memory", "no memory for what was read",
 		108110, 2 },
+	[ESMTP_EVENT_EARLY_ALTERED] = {
+		"early-altered", "connections closed for content that had passed early",
+		"content that had passed early breaks a rule", 108111, 2 },
+	[ESMTP_EVENT_HOLE] = {
+		"hole", "connections closed for a gap in content", "gap in content not filled for a minute",
+		108112, 2 },
 };
 
 /**

@@ -253,6 +253,8 @@ enum esmtp_event_type {
 	ESMTP_EVENT_KEYWORD_MASKED,	/* EHLO keyword of a verb that does not pass, X-ed without a rule; never sent */
 	ESMTP_EVENT_CONFLICT,		/* content repeated with other bytes, closed */
 	ESMTP_EVENT_NOT_RETAINED,	/* no memory for bytes that were read already, closed */
+	ESMTP_EVENT_EARLY_ALTERED,	/* more than a log was wanted in bytes that had left early, closed */
+	ESMTP_EVENT_HOLE,		/* a gap in content was not filled for a minute, closed */
 	__ESMTP_EVENT_MAX,
 };
 #define ESMTP_EVENT_MAX (__ESMTP_EVENT_MAX - 1)
@@ -275,9 +277,9 @@ enum esmtp_ns_counter {
 	ESMTP_NC_NO_POLICY,	/* dropped: slot without a policy */
 	ESMTP_NC_NO_STATE,	/* dropped: start of the connection was not seen */
 	ESMTP_NC_NO_HELPER,	/* dropped: labelled for inspection, but no helper of ours */
-	ESMTP_NC_NO_MEMORY,	/* dropped: allocation failed or a bound was reached */
+	ESMTP_NC_NO_MEMORY,	/* dropped or cut: allocation failed */
 	ESMTP_NC_EARLY,		/* dropped: segment ahead of the stream */
-	ESMTP_NC_STALE,		/* dropped: not what the peer could have sent or accept */
+	ESMTP_NC_STALE,		/* dropped: not what the peer could have sent or would accept */
 	ESMTP_NC_REPEAT,	/* repeated segments seen */
 	ESMTP_NC_REWRITTEN,	/* repeats made equal to what was passed */
 	ESMTP_NC_HELD,		/* packets cut: the rest waits for an answer */
@@ -288,6 +290,19 @@ enum esmtp_ns_counter {
 	ESMTP_NC_CONFLICT,	/* closed: content repeated with other bytes */
 	ESMTP_NC_URGENT,	/* urgent pointer cleared */
 	ESMTP_NC_EVENTS_LOST,
+	ESMTP_NC_EARLY_PASSED,	/* content passed ahead of the stream, a copy was kept */
+	ESMTP_NC_EARLY_CLOSED,	/* closed: more than a log was wanted in what had passed early */
+	ESMTP_NC_HOLE,		/* closed: a gap was not filled for a minute */
+	ESMTP_NC_OUTSIDE,	/* dropped or cut: bytes beyond the receiver's window */
+	ESMTP_NC_BEHIND_FIN,	/* dropped: bytes behind the end of the stream */
+	ESMTP_NC_WINDOW,	/* windows lowered to what may be retained */
+	ESMTP_NC_MPTCP,		/* MPTCP options taken off, further subflows dropped */
+	ESMTP_NC_BRIDGED,	/* dropped: bridged, not routed */
+	ESMTP_NC_RETAIN_FULL,	/* dropped or cut: the budget of the connection is used up */
+	ESMTP_NC_POOL_FULL,	/* dropped or cut: that of the namespace */
+	ESMTP_NC_TOTAL_FULL,	/* dropped or cut: that of all namespaces */
+	ESMTP_NC_SESSIONS_FULL,	/* dropped: too many connections in the namespace */
+	ESMTP_NC_SESSIONS_TOTAL_FULL, /* dropped: too many connections in all namespaces */
 	__ESMTP_NC_MAX,
 };
 #define ESMTP_NC_MAX (__ESMTP_NC_MAX - 1)

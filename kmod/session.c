@@ -103,7 +103,8 @@ static struct esmtp_session *session_alloc(struct esmtp_net *en,
 	esmtp_closing_session_init(s);
 	for (dir = 0; dir < ESMTP_DIRS; dir++) {
 		INIT_LIST_HEAD(&s->flow[dir].chunks);
-		s->flow[dir].next = hd->isn[dir] + 1;
+		s->flow[dir].first = hd->isn[dir] + 1;
+		s->flow[dir].next = s->flow[dir].first;
 	}
 	s->ct = ct;
 	s->en = en;

@@ -37,6 +37,7 @@ struct esmtp_chunk {
 
 /**
  * struct esmtp_flow - one direction of a session; all under the session's lock
+ * @first: sequence number of the direction's first byte
  * @next: sequence number of the next byte to be inspected
  * @retained: truesize of @chunks; also read without the lock to skip it
  * @chunks: struct esmtp_chunk
@@ -45,6 +46,7 @@ struct esmtp_chunk {
  * @iif: interface that it came in by
  */
 struct esmtp_flow {
+	u32 first;
 	u32 next;
 	u32 retained;
 	struct list_head chunks;

@@ -21,6 +21,9 @@
 #include "event.h"
 #include "session.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 #define CHUNK_MIN	192u
 #define CHUNK_MAX	16384u
 #define COMPARE_STEP	128u
@@ -214,6 +217,26 @@ static void follow_result(struct esmtp_session *s, const struct esmtp_result *r)
 	}
 }
 
+/* For who wants to see what was inspected. The tuple's ports are those before NAT. */
+static void trace_bytes(const struct esmtp_session *s, enum esmtp_dir dir,
+			u32 seq, const u8 *bytes, u32 len, bool content)
+{
+	const struct nf_conntrack_tuple *t;
+	u32 n;
+
+	if (!trace_esmtp_inspected_enabled() || !s->ct)
+		return;
+	t = nf_ct_tuple(s->ct, IP_CT_DIR_ORIGINAL);
+	for (; len; seq += n, bytes += n, len -= n) {
+		n = min(len, ESMTP_TRACE_BYTES);
+		trace_esmtp_inspected(ntohs(t->src.u.tcp.port),
+				      ntohs(t->dst.u.tcp.port),
+				      dir == ESMTP_DIR_SERVER,
+				      seq - s->flow[dir].first, content, bytes,
+				      n);
+	}
+}
+
 /* Inspect the part of a packet that has not been seen before. Returns 0 or -errno: do not pass. */
 static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 		      u32 off, struct list_head *notes)
@@ -243,6 +266,7 @@ static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 		note_events(s, pkt->dir, &r, notes);
 		esmtp_policy_count(s->policy, ESMTP_PC_BYTES, taken);
 		err = apply_edits(pkt, off, copy, &r);
+		trace_bytes(s, pkt->dir, fl->next, copy, taken, r.content);
 		if (!chunk_append(s, fl, c, taken, r.content)) {
 			/* Not retained, so a repeat could not be judged. */
 			close_for(s, pkt->dir, ESMTP_EVENT_NOT_RETAINED, notes);

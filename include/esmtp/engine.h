@@ -131,16 +131,17 @@ struct esmtp_result {
 	struct esmtp_event events[ESMTP_EVENTS_MAX];
 };
 
-#define ESMTP_OWED_MAX 32
+#define ESMTP_OWED_MAX		32
+#define ESMTP_OWED_RUN_MAX	0xfff
 
 /**
  * struct esmtp_owed - run of equal commands whose replies are owed
  * @what: enum esmtp_what (engine/internal.h)
- * @count: how many
+ * @count: how many, 1 … ESMTP_OWED_RUN_MAX
  */
 struct esmtp_owed {
-	u8 what;
-	u16 count;
+	u16 what:4;
+	u16 count:12;
 };
 
 /**
@@ -405,6 +406,55 @@ esmtp_engine_latched(const struct esmtp_engine *e)
 {
 	return (enum esmtp_verdict)e->latched;
 }
+
+/**
+ * enum esmtp_ahead - whether bytes may pass that come before their turn
+ * @ESMTP_AHEAD_NOT: no: they may have to be altered, held or judged as a line
+ * @ESMTP_AHEAD_COUNTED: those that the count of a BDAT chunk covers
+ * @ESMTP_AHEAD_DOTTED: those in which the message cannot end, see esmtp_end_scan()
+ * @ESMTP_AHEAD_ANY: all; nothing is altered or held (mode monitor)
+ */
+enum esmtp_ahead {
+	ESMTP_AHEAD_NOT,
+	ESMTP_AHEAD_COUNTED,
+	ESMTP_AHEAD_DOTTED,
+	ESMTP_AHEAD_ANY,
+};
+
+/**
+ * esmtp_engine_ahead() - what may be done with bytes that lie ahead of those fed so far
+ * @e: state
+ * @p: policy
+ * @dir: direction
+ * @left: set to the octets that the chunk still has, ESMTP_AHEAD_COUNTED only
+ *
+ * Such bytes are fed later, in their turn. They cannot be altered, held or kept from passing
+ * then: if the result wants that, the connection closes.
+ *
+ * Return: the rule for them, as far as it is known before the bytes in between.
+ */
+enum esmtp_ahead esmtp_engine_ahead(const struct esmtp_engine *e,
+				    const struct esmtp_policy *p,
+				    enum esmtp_dir dir, u64 *left);
+
+/* States of esmtp_end_scan(), one bit each. */
+#define ESMTP_END_CR		(1u << 0)	/* CR */
+#define ESMTP_END_CRLF		(1u << 1)	/* CR LF */
+#define ESMTP_END_DOT		(1u << 2)	/* CR LF . */
+#define ESMTP_END_DOT_CR	(1u << 3)	/* CR LF . CR */
+#define ESMTP_END_UNKNOWN	(0xfu)		/* what stands before is not known */
+#define ESMTP_END_FOUND		(1u << 4)	/* the end may be in these bytes */
+
+/**
+ * esmtp_end_scan() - whether the end of a message may be in a piece of it
+ * @before: bits of what may stand in front of the piece
+ * @data: the piece
+ * @len: its length
+ *
+ * Return: bits of what may stand in front of the bytes behind the piece, with
+ * ESMTP_END_FOUND if CR LF . CR LF may end in it; then no other bit counts.
+ */
+u8 esmtp_end_scan(u8 before, const u8 *data, u32 len);
 
 /**
  * esmtp_policy_check() - whether a policy's rules make sense

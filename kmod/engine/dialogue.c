@@ -81,7 +81,7 @@ static bool push(struct esmtp_engine *e, enum esmtp_what what)
 
 	if (e->n_owed) {
 		run = &e->owed[e->n_owed - 1];
-		if (run->what == what && run->count < 0xffff) {
+		if (run->what == what && run->count < ESMTP_OWED_RUN_MAX) {
 			run->count++;
 			return true;
 		}

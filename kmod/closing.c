@@ -226,7 +226,8 @@ static struct nf_conn *session_ct(struct esmtp_session *s)
 static void rst_work(struct work_struct *work)
 {
 	struct esmtp_session *s = container_of(to_delayed_work(work),
-					       struct esmtp_session, reset);
+					       struct esmtp_session,
+					       closing.reset);
 	struct esmtp_flow fl[ESMTP_DIRS] = {};
 	u32 seq[ESMTP_DIRS];
 	struct esmtp_net *en;
@@ -235,11 +236,11 @@ static void rst_work(struct work_struct *work)
 	int dir;
 
 	spin_lock_bh(&s->lock);
-	due = s->rst_due;
-	s->rst_due = 0;
+	due = s->closing.rst_due;
+	s->closing.rst_due = 0;
 	ct = session_ct(s);
 	for_each_set_bit(dir, &due, ESMTP_DIRS) {
-		seq[dir] = s->rst_seq[dir];
+		seq[dir] = s->closing.rst_seq[dir];
 		fl[dir].mark = s->flow[dir].mark;
 		fl[dir].iif = s->flow[dir].iif;
 		if (s->flow[dir].dst && dst_hold_safe(s->flow[dir].dst))
@@ -265,13 +266,15 @@ static void rst_work(struct work_struct *work)
 
 static void rst_due(struct esmtp_session *s, enum esmtp_dir dir, u32 seq)
 {
-	if (!s->rst_left[dir])
+	struct esmtp_closing *cl = &s->closing;
+
+	if (!cl->rst_left[dir])
 		return;
-	s->rst_left[dir]--;
-	s->rst_seq[dir] = seq;
-	s->rst_due |= BIT(dir);
+	cl->rst_left[dir]--;
+	cl->rst_seq[dir] = seq;
+	cl->rst_due |= BIT(dir);
 	refcount_inc(&s->ref);
-	if (!queue_delayed_work(closing_wq, &s->reset, RST_DELAY))
+	if (!queue_delayed_work(closing_wq, &cl->reset, RST_DELAY))
 		refcount_dec(&s->ref);
 }
 
@@ -306,12 +309,17 @@ void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 	WRITE_ONCE(s->state, SESSION_CLOSED);
 	esmtp_policy_count(s->policy, ESMTP_PC_CLOSED, 1);
 
-	/* The server always hears of it: else its process waits for minutes. */
-	s->rst_left[ESMTP_DIR_CLIENT] = RST_MAX;
-	s->rst_left[ESMTP_DIR_SERVER] =
-		verdict == ESMTP_CLOSE_RESET ? RST_MAX : 0;
-	rst_due(s, ESMTP_DIR_CLIENT, s->flow[ESMTP_DIR_CLIENT].next);
-	rst_due(s, ESMTP_DIR_SERVER, s->flow[ESMTP_DIR_SERVER].next);
+	/* From here on nobody asks the engine any more. */
+	s->was_closed = true;
+	s->closing = (struct esmtp_closing) {
+		/* The server always hears of it: else its process waits for minutes. */
+		.rst_left[ESMTP_DIR_CLIENT] = RST_MAX,
+		.rst_left[ESMTP_DIR_SERVER] =
+			verdict == ESMTP_CLOSE_RESET ? RST_MAX : 0,
+	};
+	INIT_DELAYED_WORK(&s->closing.reset, rst_work);
+	rst_due(s, ESMTP_DIR_CLIENT, esmtp_flow_end(&s->flow[ESMTP_DIR_CLIENT]));
+	rst_due(s, ESMTP_DIR_SERVER, esmtp_flow_end(&s->flow[ESMTP_DIR_SERVER]));
 	esmtp_flow_free(s, &s->flow[ESMTP_DIR_CLIENT]);
 	esmtp_flow_free(s, &s->flow[ESMTP_DIR_SERVER]);
 
@@ -352,14 +360,9 @@ void esmtp_closed_packet(struct esmtp_session *s,
 	spin_unlock_bh(&s->lock);
 }
 
-void esmtp_closing_session_init(struct esmtp_session *s)
-{
-	INIT_DELAYED_WORK(&s->reset, rst_work);
-}
-
 void esmtp_closing_cancel(struct esmtp_session *s)
 {
-	if (cancel_delayed_work_sync(&s->reset))
+	if (s->was_closed && cancel_delayed_work_sync(&s->closing.reset))
 		esmtp_session_put(s);
 }
 

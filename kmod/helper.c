@@ -3,9 +3,13 @@
  * Conntrack's face: every packet of an inspected connection comes through help(), the SYN
  * included, as the last thing before the wire or the local socket.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 #include <linux/netfilter.h>
+#include <net/dst_metadata.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_seqadj.h>
 #include <net/tcp.h>
 
 #include "compat.h"
@@ -55,20 +59,25 @@ static bool turns_back(const struct sk_buff *skb)
  * A SYN counts while the connection is being opened. Later it may be a trick to move our idea
  * of the numbers: it counts only if the server takes it up with a new number of its own.
  */
-static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt)
+static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt,
+		     bool stamped)
 {
-	if (hd->seen & ESMTP_ISN_SERVER) {
-		hd->new_isn = pkt->seq;
-		return;
-	}
-	hd->isn[ESMTP_DIR_CLIENT] = pkt->seq;
+	u8 seen = hd->seen & ~ESMTP_SYN_STAMPED;
+
+	if (stamped)
+		seen |= ESMTP_SYN_STAMPED;
 	hd->new_isn = pkt->seq;
-	hd->seen |= ESMTP_ISN_CLIENT;
-	if (pkt->skb->skb_iif && !turns_back(pkt->skb))
-		hd->seen |= ESMTP_BETWEEN;
+	if (!(seen & ESMTP_ISN_SERVER)) {
+		hd->isn[ESMTP_DIR_CLIENT] = pkt->seq;
+		seen |= ESMTP_ISN_CLIENT;
+		if (pkt->skb->skb_iif && !turns_back(pkt->skb))
+			seen |= ESMTP_BETWEEN;
+	}
+	hd->seen = seen;
 }
 
-static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt)
+static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt,
+			bool stamped)
 {
 	if (!(hd->seen & ESMTP_ISN_CLIENT) || pkt->ack != hd->new_isn + 1)
 		return;
@@ -82,12 +91,36 @@ static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt)
 	hd->isn[ESMTP_DIR_CLIENT] = hd->new_isn;
 	hd->isn[ESMTP_DIR_SERVER] = pkt->seq;
 	hd->seen |= ESMTP_ISN_BOTH;
+	hd->seen &= ~ESMTP_STAMPED;
+	if (stamped && hd->seen & ESMTP_SYN_STAMPED)
+		hd->seen |= ESMTP_STAMPED;
+}
+
+/*
+ * What would pass beside us: bytes of a further subflow, and bytes on a SYN, which would be
+ * read before anybody has proved anything (they are sent again). Returns false to drop.
+ */
+static bool plain_syn(struct esmtp_net *en, struct esmtp_packet *pkt,
+		      const struct esmtp_options *opt)
+{
+	if (opt->mptcp) {
+		esmtp_count(en, ESMTP_NC_MPTCP);
+		if (opt->mptcp_join || esmtp_packet_blank_mptcp(pkt))
+			return false;
+	}
+	if (pkt->len) {
+		esmtp_count(en, ESMTP_NC_SYN_DATA);
+		if (esmtp_packet_cut(pkt, 0))
+			return false;
+	}
+	return true;
 }
 
 static unsigned int handshake(struct esmtp_net *en, struct esmtp_help *hd,
 			      struct esmtp_packet *pkt)
 {
 	struct esmtp_session *s = READ_ONCE(hd->session);
+	struct esmtp_options opt;
 
 	if (s == ESMTP_TOMBSTONE ||
 	    (s && READ_ONCE(s->state) == SESSION_DEAD)) {
@@ -98,34 +131,22 @@ static unsigned int handshake(struct esmtp_net *en, struct esmtp_help *hd,
 		esmtp_closed_packet(s, pkt);
 		return NF_DROP;
 	}
+	esmtp_packet_options(pkt, &opt);
+	if (!plain_syn(en, pkt, &opt))
+		return NF_DROP;
 	if (pkt->dir == ESMTP_DIR_CLIENT && !pkt->has_ack)
-		note_syn(hd, pkt);
+		note_syn(hd, pkt, opt.stamped);
 	else if (pkt->dir == ESMTP_DIR_SERVER && pkt->has_ack)
-		note_synack(hd, pkt);
-
-	/* Data on a SYN would be read before anybody has proved anything; it is sent again. */
-	if (pkt->len) {
-		esmtp_count(en, ESMTP_NC_SYN_DATA);
-		if (esmtp_packet_cut(pkt, 0))
-			return NF_DROP;
-	}
+		note_synack(hd, pkt, opt.stamped);
 	return NF_ACCEPT;
 }
 
-/* Nothing in this packet that anybody has to look at. */
+/* Nothing in this packet that anybody has to look at: inspection has ended. */
 static bool idle(const struct esmtp_session *s, const struct esmtp_packet *pkt)
 {
-	if (READ_ONCE(s->flow[!pkt->dir].retained) ||
-	    !READ_ONCE(s->flow[pkt->dir].dst))
-		return false;
-	switch (READ_ONCE(s->state)) {
-	case SESSION_OPEN:
-		return !pkt->len && !pkt->fin;
-	case SESSION_BYPASS:
-		return !READ_ONCE(s->flow[pkt->dir].retained);
-	default:
-		return false;
-	}
+	return READ_ONCE(s->state) == SESSION_BYPASS &&
+	       !READ_ONCE(s->flow[pkt->dir].retained) &&
+	       !READ_ONCE(s->flow[!pkt->dir].retained);
 }
 
 static unsigned int locked(struct esmtp_session *s, struct esmtp_packet *pkt,
@@ -161,6 +182,40 @@ static unsigned int established(struct esmtp_net *en, struct nf_conn *ct,
 	return verdict;
 }
 
+/*
+ * Not routed by this machine but passed on by a bridge: br_netfilter shows it to the hooks of
+ * IP, or a bridge's own conntrack calls us. Its packets may go around the hooks again, or
+ * out by several ports: what was held, cut or masked could not be relied upon.
+ */
+static bool is_bridged(const struct sk_buff *skb)
+{
+	if (skb_valid_dst(skb) && !(skb_dst(skb)->flags & DST_FAKE_RTABLE))
+		return false;
+	pr_notice_once("bridged connections are not inspected, their packets are dropped: choose only routed ones, or exempt them\n");
+	return true;
+}
+
+/* Where sequence numbers are adjusted behind us, an ACK is in the receiver's terms until then. */
+static void untranslate(const struct nf_conn *ct, enum ip_conntrack_info ctinfo,
+			struct esmtp_packet *pkt)
+{
+	if (test_bit(IPS_SEQ_ADJUST_BIT, &ct->status))
+		pkt->ack -= nf_ct_seq_offset(ct, !CTINFO2DIR(ctinfo),
+					     pkt->ack - 1);
+}
+
+/* What need not be there is taken off. Returns false to drop. */
+static bool tidy(struct esmtp_net *en, struct esmtp_packet *pkt)
+{
+	if (pkt->urg) {
+		esmtp_count(en, ESMTP_NC_URGENT);
+		if (esmtp_packet_clear_urgent(pkt))
+			return false;
+	}
+	/* A RST may have a text (RFC 9293 §3.5.3); nobody reads it, so nobody should have to. */
+	return !pkt->rst || !pkt->len || !esmtp_packet_cut(pkt, 0);
+}
+
 static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 		enum ip_conntrack_info ctinfo)
 {
@@ -176,6 +231,10 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 		return NF_ACCEPT;
 	if (!ext || READ_ONCE(en->dying))
 		return NF_DROP;
+	if (is_bridged(skb)) {
+		esmtp_count(en, ESMTP_NC_BRIDGED);
+		return NF_DROP;
+	}
 	h = rcu_dereference(ext->helper);
 	hd = nfct_help_data(ct);
 	if (!h || !hd ||
@@ -196,14 +255,12 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 	}
 	if (pkt.syn)
 		return handshake(en, hd, &pkt);
-	if (pkt.urg) {
-		esmtp_count(en, ESMTP_NC_URGENT);
-		if (esmtp_packet_clear_urgent(&pkt))
-			return NF_DROP;
-	}
+	if (!tidy(en, &pkt))
+		return NF_DROP;
 	/* Nothing is allocated before there is something to read. */
 	if (!pkt.len && !READ_ONCE(hd->session))
-		return NF_ACCEPT;
+		return esmtp_window_first(en, ct, &pkt) ? NF_DROP : NF_ACCEPT;
+	untranslate(ct, ctinfo, &pkt);
 	s = esmtp_session_find(en, ct, hd, slot_of(h));
 	return s ? established(en, ct, s, &pkt) : NF_DROP;
 }

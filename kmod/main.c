@@ -74,7 +74,6 @@ static int __net_init net_init(struct net *net)
 		u64_stats_init(&per_cpu_ptr(en->counters, cpu)->syncp);
 	en->net = net;
 	mutex_init(&en->config);
-	esmtp_sessions_net_init(en);
 	return 0;
 }
 
@@ -107,9 +106,12 @@ static int __init esmtp_init(void)
 {
 	int err;
 
-	err = esmtp_closing_init();
+	err = esmtp_sessions_init();
 	if (err)
 		return err;
+	err = esmtp_closing_init();
+	if (err)
+		goto undo_sessions;
 	err = register_pernet_subsys(&net_ops);
 	if (err)
 		goto undo_closing;
@@ -128,7 +130,9 @@ undo_net:
 	esmtp_sessions_exit();
 undo_closing:
 	esmtp_closing_exit();
+undo_sessions:
 	rcu_barrier();
+	esmtp_sessions_destroy();
 	return err;
 }
 
@@ -140,6 +144,7 @@ static void __exit esmtp_exit(void)
 	esmtp_sessions_exit();
 	esmtp_closing_exit();
 	rcu_barrier();
+	esmtp_sessions_destroy();
 }
 
 module_init(esmtp_init);

@@ -4,10 +4,8 @@
 #define _ESMTP_NET_H
 
 #include <linux/atomic.h>
-#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/u64_stats_sync.h>
-#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
 #include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
@@ -35,10 +33,8 @@ struct esmtp_ns_counters {
  * @commits: configurations put in force so far; tells dumps of a change; @config
  * @guarded: the guard hooks are registered; @config
  * @dying: the namespace goes: nothing is inspected or counted any more
- * @sessions: every session of the namespace; esmtp_sessions_lock (session.c)
- * @n_sessions: elements of @sessions
- * @retained: bytes that all sessions retain (truesize)
- * @reaper: drives time-outs of latched sessions
+ * @n_sessions: sessions of the namespace
+ * @retained: bytes that all its sessions retain (truesize)
  * @counters: per CPU
  * @base: sums at the last reset, subtracted when read; @config
  * @event_seq: of events sent
@@ -52,10 +48,8 @@ struct esmtp_net {
 	u32 commits;
 	bool guarded;
 	bool dying;
-	struct list_head sessions;
 	atomic_t n_sessions;
 	atomic_long_t retained;
-	struct delayed_work reaper;
 	struct esmtp_ns_counters __percpu *counters;
 	u64 base[__ESMTP_NC_MAX];
 	atomic_t event_seq;

@@ -5,6 +5,7 @@
 #include <net/checksum.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
+#include <net/netfilter/nf_conntrack.h>
 #include <net/tcp.h>
 
 #include "packet.h"
@@ -30,6 +31,7 @@ bool esmtp_packet_parse(struct esmtp_packet *pkt, struct sk_buff *skb,
 		.len = skb->len - thoff - hlen,
 		.seq = ntohl(th->seq),
 		.ack = ntohl(th->ack_seq),
+		.window = ntohs(th->window),
 		.dir = dir,
 		.ipv6 = ipv6,
 		.syn = th->syn,
@@ -59,27 +61,24 @@ static int make_writable(struct esmtp_packet *pkt, unsigned int upto)
 	return skb_ensure_writable(skb, upto) ? -ENOMEM : 0;
 }
 
-int esmtp_packet_write(struct esmtp_packet *pkt, u32 off, const u8 *data,
-		       u32 len)
+/*
+ * Overwrite @len bytes at @off of the segment, header included, and keep the checksum right.
+ * With CHECKSUM_PARTIAL only the pseudo header is summed yet. In every other state the sum
+ * follows the bytes by difference, so that a wrong one stays wrong; CHECKSUM_COMPLETE's sum
+ * over all stays what it was.
+ */
+int esmtp_packet_overwrite(struct esmtp_packet *pkt, unsigned int off,
+			   const u8 *data, unsigned int len)
 {
-	unsigned int at = pkt->payload + off;
 	struct tcphdr *th;
 	__wsum sum;
 	u8 *p;
 
-	if (WARN_ON_ONCE(off > pkt->len || len > pkt->len - off))
-		return -EINVAL;
-	if (make_writable(pkt, at + len))
+	if (make_writable(pkt, pkt->thoff + max(off + len, 20u)))
 		return -ENOMEM;
 
-	p = pkt->skb->data + at;
+	p = pkt->skb->data + pkt->thoff + off;
 	th = header(pkt);
-	/*
-	 * With CHECKSUM_PARTIAL only the pseudo header is summed yet. In every
-	 * other state the sum follows the bytes by difference, so that a wrong one
-	 * stays wrong; CHECKSUM_COMPLETE's sum over all stays what it was.
-	 * TCP headers are of even length: parity counts from the payload.
-	 */
 	if (pkt->skb->ip_summed != CHECKSUM_PARTIAL) {
 		sum = ~csum_unfold(th->check);
 		sum = csum_block_sub(sum, csum_partial(p, len, 0), off);
@@ -90,21 +89,86 @@ int esmtp_packet_write(struct esmtp_packet *pkt, u32 off, const u8 *data,
 	return 0;
 }
 
+int esmtp_packet_write(struct esmtp_packet *pkt, u32 off, const u8 *data,
+		       u32 len)
+{
+	if (WARN_ON_ONCE(off > pkt->len || len > pkt->len - off))
+		return -EINVAL;
+	return esmtp_packet_overwrite(pkt, pkt->payload - pkt->thoff + off,
+				      data, len);
+}
+
+/* Of a header's field of 16 bits; packets that are larger (BIG TCP) have 0 there. */
+static __be16 short_length(u32 len)
+{
+	return htons(len > 0xffff ? 0 : len);
+}
+
 static void set_ip_length(struct esmtp_packet *pkt)
 {
 	struct sk_buff *skb = pkt->skb;
+	u32 len = skb->len - skb_network_offset(skb);
 	struct iphdr *iph;
-	struct ipv6hdr *ip6;
 
 	if (pkt->ipv6) {
-		ip6 = ipv6_hdr(skb);
-		ip6->payload_len = htons(skb->len - skb_network_offset(skb) -
-					 sizeof(*ip6));
+		ipv6_hdr(skb)->payload_len =
+			short_length(len - sizeof(struct ipv6hdr));
 		return;
 	}
 	iph = ip_hdr(skb);
-	iph->tot_len = htons(skb->len - skb_network_offset(skb));
+	iph->tot_len = short_length(len);
 	ip_send_check(iph);
+}
+
+/* Hop-by-hop header with nothing but a jumbo payload option (RFC 2675). */
+#define JUMBO_LEN 8u
+
+static bool has_jumbo(const struct esmtp_packet *pkt)
+{
+	const struct ipv6hdr *ip6 = ipv6_hdr(pkt->skb);
+	const u8 *hop = (const u8 *)(ip6 + 1);
+
+	return pkt->ipv6 && ip6->nexthdr == NEXTHDR_HOP &&
+	       pkt->thoff >= skb_network_offset(pkt->skb) + sizeof(*ip6) +
+			     JUMBO_LEN &&
+	       !hop[1] && hop[2] == IPV6_TLV_JUMBO;
+}
+
+/*
+ * Kernels that carry IPv6 packets over 64 KiB with a jumbo header take it off when they cut
+ * them into segments, but only off packets that are still so large.
+ * Returns 0, or -EINVAL if the header cannot be taken off here.
+ */
+static int shrink_jumbo(struct esmtp_packet *pkt)
+{
+	struct sk_buff *skb = pkt->skb;
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *ct;
+	struct ipv6hdr *ip6;
+	u32 len;
+
+	if (!has_jumbo(pkt))
+		return 0;
+	ip6 = ipv6_hdr(skb);
+	len = skb->len - skb_network_offset(skb) - sizeof(*ip6);
+	if (len - JUMBO_LEN > 0xffff) {
+		put_unaligned_be32(len, (u8 *)(ip6 + 1) + 4);
+		return 0;
+	}
+	/* Who adjusts sequence numbers behind us has noted where the TCP header is. */
+	ct = nf_ct_get(skb, &ctinfo);
+	if (skb_network_offset(skb) ||
+	    (ct && test_bit(IPS_SEQ_ADJUST_BIT, &ct->status)))
+		return -EINVAL;
+	ip6->nexthdr = *(u8 *)(ip6 + 1);
+	memmove(skb->data + JUMBO_LEN, skb->data, sizeof(*ip6));
+	__skb_pull(skb, JUMBO_LEN);
+	skb_reset_network_header(skb);
+	if (IP6CB(skb)->nhoff == sizeof(*ip6))
+		IP6CB(skb)->nhoff = offsetof(struct ipv6hdr, nexthdr);
+	pkt->thoff -= JUMBO_LEN;
+	pkt->payload -= JUMBO_LEN;
+	return 0;
 }
 
 static __sum16 pseudo_sum(const struct esmtp_packet *pkt, u32 len, __wsum sum)
@@ -154,7 +218,8 @@ int esmtp_packet_cut(struct esmtp_packet *pkt, u32 keep)
 	if (WARN_ON_ONCE(keep >= pkt->len))
 		return -EINVAL;
 	if (make_writable(pkt, pkt->payload) ||
-	    pskb_trim_rcsum(pkt->skb, pkt->payload + keep))
+	    pskb_trim_rcsum(pkt->skb, pkt->payload + keep) ||
+	    shrink_jumbo(pkt))
 		return -ENOMEM;
 
 	pkt->len = keep;
@@ -170,25 +235,37 @@ int esmtp_packet_cut(struct esmtp_packet *pkt, u32 keep)
 
 int esmtp_packet_clear_urgent(struct esmtp_packet *pkt)
 {
-	struct tcphdr *th;
-	__be16 before[2], after[2];
-	__wsum sum;
+	static const u8 none[2];
+	u8 flags;
 
 	if (make_writable(pkt, pkt->payload))
 		return -ENOMEM;
-	th = header(pkt);
-	before[0] = ((__be16 *)th)[6];	/* the word with the flags */
-	before[1] = th->urg_ptr;
-	th->urg = 0;
-	th->urg_ptr = 0;
-	after[0] = ((__be16 *)th)[6];
-	after[1] = 0;
-	if (pkt->skb->ip_summed != CHECKSUM_PARTIAL) {
-		sum = ~csum_unfold(th->check);
-		sum = csum_sub(sum, csum_partial(before, sizeof(before), 0));
-		sum = csum_add(sum, csum_partial(after, sizeof(after), 0));
-		th->check = csum_fold(sum);
-	}
+	flags = tcp_flag_byte(header(pkt)) & ~TCPHDR_URG;
+	if (esmtp_packet_overwrite(pkt, 13, &flags, 1) ||
+	    esmtp_packet_overwrite(pkt, offsetof(struct tcphdr, urg_ptr), none, 2))
+		return -ENOMEM;
 	pkt->urg = false;
 	return 0;
+}
+
+int esmtp_packet_set_window(struct esmtp_packet *pkt, u16 window)
+{
+	__be16 value = htons(window);
+
+	if (esmtp_packet_overwrite(pkt, offsetof(struct tcphdr, window), (u8 *)&value,
+		      sizeof(value)))
+		return -ENOMEM;
+	pkt->window = window;
+	return 0;
+}
+
+bool esmtp_packet_sum_ok(const struct esmtp_packet *pkt)
+{
+	const struct sk_buff *skb = pkt->skb;
+	u32 len = skb->len - pkt->thoff;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL ||
+	    skb->ip_summed == CHECKSUM_UNNECESSARY)
+		return true;
+	return !pseudo_sum(pkt, len, skb_checksum(skb, pkt->thoff, len, 0));
 }

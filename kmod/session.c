@@ -3,49 +3,72 @@
  * Sessions: made at the first payload byte, gone with their conntrack entry.
  *
  * An entry that was never confirmed is freed without a word to its helper, so nothing is
- * allocated for a SYN. At unload kernels do not tell either: every session is in a list of
- * ours, and that list is what unloading frees.
+ * allocated for a SYN. At unload kernels do not tell either: every session is in one of our
+ * lists, and these lists are what unloading frees. Their locks are held while a session is
+ * put in, taken out or looked at by the reaper, never for a packet of a session that is there.
  */
+#include <linux/hash.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/tcp.h>
 
 #include "event.h"
 #include "session.h"
 
 #define REAP_EVERY	(5 * HZ)
-#define LATCH_MAX	(60 * HZ)	/* for a server that owes a reply and is silent */
+#define LATCH_MAX	(60u * HZ)	/* for a server that owes a reply and is silent */
+#define GAP_MAX		(60u * HZ)	/* for a sender that does not fill a gap */
 #define REAP_BATCH	16
 
 static unsigned int sessions_max = 65536;
 module_param(sessions_max, uint, 0644);
 MODULE_PARM_DESC(sessions_max, "inspected connections in a namespace");
 
-unsigned int esmtp_retain_max = 1 << 20;
-module_param_named(retain_max, esmtp_retain_max, uint, 0644);
-MODULE_PARM_DESC(retain_max,
-		 "bytes in flight retained in each direction of a connection");
+static unsigned int sessions_total = 262144;
+module_param(sessions_total, uint, 0644);
+MODULE_PARM_DESC(sessions_total, "inspected connections in all namespaces");
 
-unsigned long esmtp_pool_max = 256UL << 20;
-module_param_named(pool_max, esmtp_pool_max, ulong, 0644);
-MODULE_PARM_DESC(pool_max, "bytes in flight retained in a namespace");
+/**
+ * struct session_list - one of the lists that hold all sessions
+ * @lock: protects @head and the en of its sessions; inside a session's lock
+ * @head: struct esmtp_session
+ */
+struct session_list {
+	spinlock_t lock;
+	struct list_head head;
+} ____cacheline_aligned_in_smp;
 
-/* Protects every list of sessions; inside a session's lock. */
-static DEFINE_SPINLOCK(esmtp_sessions_lock);
-/* Sessions whose namespace has gone before their entry. */
-static LIST_HEAD(orphans);
+#define LIST_BITS	6
+
+static struct session_list lists[1 << LIST_BITS];
+static atomic_t n_sessions;
+static struct kmem_cache *cache;
+
+static struct session_list *list_of(const struct esmtp_session *s)
+{
+	return &lists[hash_ptr(s, LIST_BITS)];
+}
+
+static void session_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(cache, container_of(rcu, struct esmtp_session, rcu));
+}
 
 static void session_free(struct esmtp_session *s)
 {
+	struct session_list *l = list_of(s);
 	struct esmtp_net *en;
 
-	spin_lock_bh(&esmtp_sessions_lock);
+	spin_lock_bh(&l->lock);
 	list_del(&s->node);
 	en = s->en;
 	if (en)
 		atomic_dec(&en->n_sessions);
-	spin_unlock_bh(&esmtp_sessions_lock);
+	spin_unlock_bh(&l->lock);
+	atomic_dec(&n_sessions);
 	esmtp_policy_put(s->policy);
-	kfree_rcu(s, rcu);
+	call_rcu(&s->rcu, session_free_rcu);
 }
 
 void esmtp_session_put(struct esmtp_session *s)
@@ -87,6 +110,138 @@ void esmtp_session_detach(struct esmtp_help *hd, struct esmtp_session *mark)
 		session_kill(s);
 }
 
+static void reap(struct work_struct *work);
+static DECLARE_DELAYED_WORK(reaper, reap);
+
+static void reap_soon(void)
+{
+	queue_delayed_work(system_power_efficient_wq, &reaper, REAP_EVERY);
+}
+
+static bool expired(u32 since, u32 life)
+{
+	return (u32)jiffies - since > life;
+}
+
+static bool latch_expired(const struct esmtp_session *s)
+{
+	u32 since = READ_ONCE(s->latched_at);
+
+	return since && expired(since, LATCH_MAX);
+}
+
+static bool gap_expired(const struct esmtp_flow *fl)
+{
+	return READ_ONCE(fl->early) &&
+	       expired(READ_ONCE(fl->gap_since), GAP_MAX);
+}
+
+static bool is_due(const struct esmtp_session *s)
+{
+	return latch_expired(s) || gap_expired(&s->flow[ESMTP_DIR_CLIENT]) ||
+	       gap_expired(&s->flow[ESMTP_DIR_SERVER]);
+}
+
+/* Sessions of a list that need something done, with a reference each. */
+static unsigned int reap_collect(struct session_list *l,
+				 struct esmtp_session **batch)
+{
+	struct esmtp_session *s;
+	unsigned int n = 0;
+
+	spin_lock_bh(&l->lock);
+	list_for_each_entry(s, &l->head, node) {
+		if (n == REAP_BATCH)
+			break;
+		if (READ_ONCE(s->state) == SESSION_OPEN && is_due(s) &&
+		    refcount_inc_not_zero(&s->ref))
+			batch[n++] = s;
+	}
+	spin_unlock_bh(&l->lock);
+	return n;
+}
+
+/* Mode monitor closes nothing: what cannot be read goes on unread, counted. */
+static void give_up(struct esmtp_session *s, enum esmtp_dir dir,
+		    struct list_head *notes)
+{
+	esmtp_count(s->en, ESMTP_NC_HOLE);
+	if (s->policy->engine.flags & ESMTP_POLICY_F_MONITOR)
+		WRITE_ONCE(s->state, SESSION_BYPASS);
+	else
+		esmtp_stream_close(s, dir, ESMTP_EVENT_HOLE, notes);
+}
+
+static void reap_session(struct esmtp_session *s)
+{
+	struct nf_conntrack_tuple orig;
+	struct esmtp_net *en;
+	LIST_HEAD(notes);
+	enum esmtp_dir dir;
+
+	rcu_read_lock();
+	en = READ_ONCE(s->en);
+	spin_lock_bh(&s->lock);
+	if (en && !READ_ONCE(en->dying) && s->state == SESSION_OPEN) {
+		orig = *nf_ct_tuple(s->ct, IP_CT_DIR_ORIGINAL);
+		for (dir = 0; dir < ESMTP_DIRS; dir++)
+			if (s->state == SESSION_OPEN &&
+			    gap_expired(&s->flow[dir]))
+				give_up(s, dir, &notes);
+		if (s->state == SESSION_OPEN && latch_expired(s))
+			esmtp_close_session(s,
+					    esmtp_engine_latched(&s->engine));
+	}
+	spin_unlock_bh(&s->lock);
+	if (!list_empty(&notes))
+		esmtp_event_send(en, &notes, s->policy, &orig);
+	rcu_read_unlock();
+}
+
+static void reap_list(struct session_list *l)
+{
+	struct esmtp_session *batch[REAP_BATCH];
+	unsigned int n, i;
+
+	do {
+		n = reap_collect(l, batch);
+		for (i = 0; i < n; i++) {
+			reap_session(batch[i]);
+			esmtp_session_put(batch[i]);
+		}
+	} while (n == REAP_BATCH);
+}
+
+static void reap(struct work_struct *work)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		reap_list(&lists[i]);
+		cond_resched();
+	}
+	if (atomic_read(&n_sessions))
+		reap_soon();
+}
+
+static void flow_init(struct esmtp_session *s, enum esmtp_dir dir,
+		      const struct esmtp_help *hd)
+{
+	const struct ip_ct_tcp_state *seen = s->ct->proto.tcp.seen;
+	struct esmtp_flow *fl = &s->flow[dir];
+
+	INIT_LIST_HEAD(&fl->chunks);
+	fl->first = hd->isn[dir] + 1;
+	fl->next = fl->first;
+	fl->acked = fl->first;
+	fl->scale = READ_ONCE(seen[!dir].td_scale);
+	/* Nobody was told more so far, see esmtp_window_first(); but the receiver may take more. */
+	fl->edge = fl->first + ESMTP_FIRST_WINDOW;
+	fl->right = READ_ONCE(seen[dir].td_maxend);
+	if (before(fl->right, fl->edge))
+		fl->right = fl->edge;
+}
+
 static struct esmtp_session *session_alloc(struct esmtp_net *en,
 					   struct nf_conn *ct,
 					   const struct esmtp_help *hd)
@@ -94,35 +249,49 @@ static struct esmtp_session *session_alloc(struct esmtp_net *en,
 	struct esmtp_session *s;
 	enum esmtp_dir dir;
 
-	s = kzalloc(sizeof(*s), GFP_ATOMIC | __GFP_NOWARN);
-	if (!s)
+	s = kmem_cache_zalloc(cache, GFP_ATOMIC | __GFP_NOWARN);
+	if (!s) {
+		esmtp_count(en, ESMTP_NC_NO_MEMORY);
 		return NULL;
+	}
 	spin_lock_init(&s->lock);
 	refcount_set(&s->ref, 1);
 	esmtp_engine_init(&s->engine);
-	esmtp_closing_session_init(s);
-	for (dir = 0; dir < ESMTP_DIRS; dir++) {
-		INIT_LIST_HEAD(&s->flow[dir].chunks);
-		s->flow[dir].first = hd->isn[dir] + 1;
-		s->flow[dir].next = s->flow[dir].first;
-	}
 	s->ct = ct;
 	s->en = en;
+	s->stamped = hd->seen & ESMTP_STAMPED;
+	for (dir = 0; dir < ESMTP_DIRS; dir++)
+		flow_init(s, dir, hd);
 	return s;
 }
 
+/* Returns false if there are too many; counted. */
 static bool session_enlist(struct esmtp_net *en, struct esmtp_session *s)
 {
+	struct session_list *l = list_of(s);
 	bool ok;
 
-	spin_lock_bh(&esmtp_sessions_lock);
-	ok = !en->dying && atomic_read(&en->n_sessions) < sessions_max;
-	if (ok) {
-		list_add_tail(&s->node, &en->sessions);
-		atomic_inc(&en->n_sessions);
+	if (atomic_inc_return(&en->n_sessions) > READ_ONCE(sessions_max)) {
+		esmtp_count(en, ESMTP_NC_SESSIONS_FULL);
+		goto undo;
 	}
-	spin_unlock_bh(&esmtp_sessions_lock);
-	return ok;
+	if (atomic_inc_return(&n_sessions) > READ_ONCE(sessions_total)) {
+		esmtp_count(en, ESMTP_NC_SESSIONS_TOTAL_FULL);
+		goto undo_total;
+	}
+	spin_lock_bh(&l->lock);
+	ok = !en->dying;
+	if (ok)
+		list_add_tail(&s->node, &l->head);
+	spin_unlock_bh(&l->lock);
+	if (ok)
+		return true;
+
+undo_total:
+	atomic_dec(&n_sessions);
+undo:
+	atomic_dec(&en->n_sessions);
+	return false;
 }
 
 static struct esmtp_session *session_create(struct esmtp_net *en,
@@ -143,13 +312,12 @@ static struct esmtp_session *session_create(struct esmtp_net *en,
 		return NULL;
 	}
 	s = session_alloc(en, ct, hd);
-	if (!s || !session_enlist(en, s)) {
-		esmtp_count(en, ESMTP_NC_NO_MEMORY);
-		esmtp_policy_put(policy);
-		kfree(s);
-		return NULL;
-	}
+	if (!s)
+		goto no_session;
 	s->policy = policy;
+	if (!session_enlist(en, s))
+		goto no_room;
+	reap_soon();
 
 	other = cmpxchg(&hd->session, NULL, s);
 	if (other) {
@@ -159,6 +327,12 @@ static struct esmtp_session *session_create(struct esmtp_net *en,
 	}
 	esmtp_policy_count(policy, ESMTP_PC_CONNECTIONS, 1);
 	return s;
+
+no_room:
+	kmem_cache_free(cache, s);
+no_session:
+	esmtp_policy_put(policy);
+	return NULL;
 }
 
 struct esmtp_session *esmtp_session_find(struct esmtp_net *en,
@@ -176,94 +350,70 @@ struct esmtp_session *esmtp_session_find(struct esmtp_net *en,
 	return s;
 }
 
-static bool latch_expired(const struct esmtp_session *s)
-{
-	unsigned long since = READ_ONCE(s->latched_at);
-
-	return since && time_after(jiffies, since + LATCH_MAX);
-}
-
-static unsigned int reap_collect(struct esmtp_net *en,
-				 struct esmtp_session **batch)
-{
-	struct esmtp_session *s;
-	unsigned int n = 0;
-
-	spin_lock_bh(&esmtp_sessions_lock);
-	list_for_each_entry(s, &en->sessions, node) {
-		if (n == REAP_BATCH)
-			break;
-		if (latch_expired(s) && refcount_inc_not_zero(&s->ref))
-			batch[n++] = s;
-	}
-	spin_unlock_bh(&esmtp_sessions_lock);
-	return n;
-}
-
-static void reap(struct work_struct *work)
-{
-	struct esmtp_net *en = container_of(to_delayed_work(work),
-					    struct esmtp_net, reaper);
-	struct esmtp_session *batch[REAP_BATCH];
-	unsigned int n, i;
-
-	do {
-		n = reap_collect(en, batch);
-		for (i = 0; i < n; i++) {
-			spin_lock_bh(&batch[i]->lock);
-			if (latch_expired(batch[i]))
-				esmtp_close_session(batch[i],
-					esmtp_engine_latched(&batch[i]->engine));
-			spin_unlock_bh(&batch[i]->lock);
-			esmtp_session_put(batch[i]);
-		}
-	} while (n == REAP_BATCH);
-	queue_delayed_work(system_power_efficient_wq, &en->reaper, REAP_EVERY);
-}
-
-void esmtp_sessions_net_init(struct esmtp_net *en)
-{
-	INIT_LIST_HEAD(&en->sessions);
-	INIT_DELAYED_WORK(&en->reaper, reap);
-	queue_delayed_work(system_power_efficient_wq, &en->reaper, REAP_EVERY);
-}
-
 void esmtp_sessions_net_exit(struct esmtp_net *en)
 {
 	struct esmtp_session *s;
+	unsigned int i;
 
-	cancel_delayed_work_sync(&en->reaper);
-	spin_lock_bh(&esmtp_sessions_lock);
+	/* Who looked before is done after the grace period: nobody uses s->en but under RCU. */
 	WRITE_ONCE(en->dying, true);
-	spin_unlock_bh(&esmtp_sessions_lock);
-	/* Who looked before is done after this: nobody uses s->en but under RCU. */
 	synchronize_rcu();
-	spin_lock_bh(&esmtp_sessions_lock);
-	list_for_each_entry(s, &en->sessions, node)
-		WRITE_ONCE(s->en, NULL);
-	list_splice_init(&en->sessions, &orphans);
-	spin_unlock_bh(&esmtp_sessions_lock);
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		spin_lock_bh(&lists[i].lock);
+		list_for_each_entry(s, &lists[i].head, node)
+			if (s->en == en)
+				WRITE_ONCE(s->en, NULL);
+		spin_unlock_bh(&lists[i].lock);
+	}
+}
+
+/* A reference to any session of a list, or NULL if it is empty. */
+static struct esmtp_session *session_any(struct session_list *l)
+{
+	struct esmtp_session *s;
+
+	for (;;) {
+		spin_lock_bh(&l->lock);
+		s = list_first_entry_or_null(&l->head, struct esmtp_session,
+					     node);
+		if (!s || refcount_inc_not_zero(&s->ref))
+			break;
+		/* Its last user is just taking it out. */
+		spin_unlock_bh(&l->lock);
+		cond_resched();
+	}
+	spin_unlock_bh(&l->lock);
+	return s;
 }
 
 void esmtp_sessions_exit(void)
 {
 	struct esmtp_session *s;
+	unsigned int i;
 
-	for (;;) {
-		spin_lock_bh(&esmtp_sessions_lock);
-		s = list_first_entry_or_null(&orphans, struct esmtp_session,
-					     node);
-		if (s && !refcount_inc_not_zero(&s->ref)) {
-			/* Its last user is just taking it out. */
-			spin_unlock_bh(&esmtp_sessions_lock);
-			cond_resched();
-			continue;
+	cancel_delayed_work_sync(&reaper);
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		while ((s = session_any(&lists[i]))) {
+			esmtp_closing_cancel(s);
+			session_kill(s);
+			esmtp_session_put(s);
 		}
-		spin_unlock_bh(&esmtp_sessions_lock);
-		if (!s)
-			return;
-		esmtp_closing_cancel(s);
-		session_kill(s);
-		esmtp_session_put(s);
 	}
+}
+
+int esmtp_sessions_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		spin_lock_init(&lists[i].lock);
+		INIT_LIST_HEAD(&lists[i].head);
+	}
+	cache = KMEM_CACHE(esmtp_session, 0);
+	return cache ? 0 : -ENOMEM;
+}
+
+void esmtp_sessions_destroy(void)
+{
+	kmem_cache_destroy(cache);
 }

@@ -17,12 +17,14 @@
 
 /**
  * struct esmtp_chunk - bytes that were passed and are not acknowledged yet
- * @node: in esmtp_flow.chunks, in order of sequence numbers, without gaps
+ * @node: in esmtp_flow.chunks, in order of sequence numbers, not overlapping
  * @seq: of @data[0]
  * @len: bytes of @data in use
  * @size: bytes of @data
  * @truesize: what the chunk is charged with
  * @content: message content: a repeat with other bytes is an attack
+ * @early: passed ahead of the stream and not inspected yet
+ * @tail: what of an end of message may stand at the end of early bytes: ESMTP_END_*
  * @data: the bytes as they were passed, edits included
  */
 struct esmtp_chunk {
@@ -32,27 +34,55 @@ struct esmtp_chunk {
 	u32 size;
 	u32 truesize;
 	bool content;
+	bool early;
+	u8 tail;
 	u8 data[];
 };
 
+/* Bits of esmtp_flow.flags. */
+#define FLOW_FIN	BIT(0)	/* a FIN has passed at @next */
+#define FLOW_STAMPED	BIT(1)	/* @stamp is known */
+#define FLOW_BARRIER	BIT(2)	/* @barrier is known */
+
 /**
  * struct esmtp_flow - one direction of a session; all under the session's lock
- * @first: sequence number of the direction's first byte
- * @next: sequence number of the next byte to be inspected
- * @retained: truesize of @chunks; also read without the lock to skip it
- * @chunks: struct esmtp_chunk
+ * @chunks: struct esmtp_chunk; without gaps up to @next, early ones behind it
  * @dst: route of the last packet: leads to the receiver of this direction; may be NULL
  * @mark: of that packet
  * @iif: interface that it came in by
+ * @first: sequence number of the direction's first byte
+ * @next: sequence number of the next byte to be inspected, in bypass of the first that was not
+ * @acked: what the receiver has acknowledged, as far as that has come by
+ * @right: right edge of the receiver's window
+ * @edge: the same as its sender was told it
+ * @retained: truesize of @chunks; also read without the lock to skip them
+ * @early: truesize of the early ones
+ * @gap_since: jiffies when the gap at @next was seen first, while @early is not 0
+ * @barrier: sequence number of early bytes that may hold the end of a message: nothing
+ *	     passes early from there on
+ * @stamp: the sender's clock at the last segment that its receiver took it from (RFC 7323)
+ * @stamp_at: jiffies of that
+ * @flags: FLOW_*
+ * @scale: of the windows that the receiver advertises
  */
 struct esmtp_flow {
-	u32 first;
-	u32 next;
-	u32 retained;
 	struct list_head chunks;
 	struct dst_entry *dst;
 	u32 mark;
 	int iif;
+	u32 first;
+	u32 next;
+	u32 acked;
+	u32 right;
+	u32 edge;
+	u32 retained;
+	u32 early;
+	u32 gap_since;
+	u32 barrier;
+	u32 stamp;
+	u32 stamp_at;
+	u8 flags;
+	u8 scale;
 };
 
 /* Life of a session. It only ever moves down this list. */
@@ -64,39 +94,51 @@ enum esmtp_session_state {
 };
 
 /**
+ * struct esmtp_closing - RSTs of a closed session
+ * @reset: sends them; holds a reference of the session while queued
+ * @rst_seq: sequence number, by direction (the receiver is that direction's)
+ * @rst_left: how many more may be sent, by direction
+ * @rst_due: bit = direction in which one is to be sent
+ */
+struct esmtp_closing {
+	struct delayed_work reset;
+	u32 rst_seq[ESMTP_DIRS];
+	u8 rst_left[ESMTP_DIRS];
+	u8 rst_due;
+};
+
+/**
  * struct esmtp_session - one inspected connection
- * @lock: with bottom halves off; protects all that follows up to @reset
- * @engine: the dialogue
- * @flow: indexed by enum esmtp_dir
- * @ct: its entry; NULL once that is being destroyed
+ * @lock: with bottom halves off; protects all that follows up to @latched_at
  * @state: enum esmtp_session_state; also read without the lock
  * @verdict: enum esmtp_verdict that closed it
+ * @stamped: both ends have agreed on timestamps; never changes
+ * @was_closed: @closing is in use and @engine is not; never taken back
+ * @flow: indexed by enum esmtp_dir
+ * @ct: its entry; NULL once that is being destroyed
  * @latched_at: jiffies when a verdict began to wait for replies, 0 = none does
- * @rst_due: bit = enum esmtp_dir of a RST that is to be sent (its receiver is that
- *	     direction's)
- * @rst_seq: its sequence number, by direction
- * @rst_left: how many more may be sent, by direction
- * @reset: sends RSTs; holds a reference of the session and of @ct while queued
- * @ref: one for the conntrack entry, one for @reset while it is queued
+ * @ref: one for the conntrack entry, one for @closing's work while it is queued
+ * @engine: the dialogue; a closed session has none
+ * @closing: takes its place, so that an open one needs no room for it
  * @rcu: frees it
- * @node: in esmtp_net.sessions or, once the namespace goes, among the orphans, as long
- *	  as the session exists; esmtp_sessions_lock
- * @en: namespace, NULL once that is being torn down; written under esmtp_sessions_lock
+ * @node: in one of the lists of sessions as long as the session exists; that list's lock
+ * @en: namespace, NULL once that is being torn down; written under the list's lock
  * @policy: counted reference; never changes
  */
 struct esmtp_session {
 	spinlock_t lock;
-	struct esmtp_engine engine;
-	struct esmtp_flow flow[ESMTP_DIRS];
-	struct nf_conn *ct;
 	u8 state;
 	u8 verdict;
-	unsigned long latched_at;
-	u8 rst_due;
-	u8 rst_left[ESMTP_DIRS];
-	u32 rst_seq[ESMTP_DIRS];
-	struct delayed_work reset;
+	bool stamped;
+	bool was_closed;
+	struct esmtp_flow flow[ESMTP_DIRS];
+	struct nf_conn *ct;
+	u32 latched_at;
 	refcount_t ref;
+	union {
+		struct esmtp_engine engine;
+		struct esmtp_closing closing;
+	};
 	struct rcu_head rcu;
 	struct list_head node;
 	struct esmtp_net *en;
@@ -107,13 +149,15 @@ struct esmtp_session {
 #define ESMTP_ISN_SERVER	BIT(1)
 #define ESMTP_ISN_BOTH		(ESMTP_ISN_CLIENT | ESMTP_ISN_SERVER)
 #define ESMTP_BETWEEN		BIT(2)	/* the two ends are behind different interfaces */
+#define ESMTP_SYN_STAMPED	BIT(3)	/* the last SYN offered timestamps */
+#define ESMTP_STAMPED		BIT(4)	/* and the SYN/ACK took them up */
 
 /**
  * struct esmtp_help - what the helper keeps in the conntrack entry itself
  * @session: NULL before the first payload byte, ESMTP_TOMBSTONE once the entry is being destroyed
  * @isn: initial sequence numbers, by direction
  * @new_isn: of a SYN on a connection that seems to exist; counts if the server takes it up
- * @seen: ESMTP_ISN_*, ESMTP_BETWEEN
+ * @seen: ESMTP_ISN_*, ESMTP_BETWEEN, ESMTP_*STAMPED
  */
 struct esmtp_help {
 	struct esmtp_session *session;
@@ -124,11 +168,13 @@ struct esmtp_help {
 
 #define ESMTP_TOMBSTONE ((struct esmtp_session *)1UL)
 
-/* Charged to the namespace and bounded: module parameters. */
-extern unsigned int esmtp_retain_max;
-extern unsigned long esmtp_pool_max;
+/* What a sender may be told of its receiver's window before there is a session. */
+#define ESMTP_FIRST_WINDOW 0xffffu
 
 /* session.c */
+/** esmtp_sessions_init() - before anything can make a session; 0 or -ENOMEM */
+int esmtp_sessions_init(void);
+
 /**
  * esmtp_sessions_exit() - free every session, whatever the state of its entry
  *
@@ -136,8 +182,8 @@ extern unsigned long esmtp_pool_max;
  */
 void esmtp_sessions_exit(void);
 
-/** esmtp_sessions_net_init() - list and reaper of a new namespace */
-void esmtp_sessions_net_init(struct esmtp_net *en);
+/** esmtp_sessions_destroy() - last of all: every RCU callback of ours has run */
+void esmtp_sessions_destroy(void);
 
 /**
  * esmtp_sessions_net_exit() - the namespace goes: its sessions forget it
@@ -173,7 +219,132 @@ void esmtp_session_detach(struct esmtp_help *hd, struct esmtp_session *mark);
 /** esmtp_session_put() - give a reference back; any context, the session's lock not held */
 void esmtp_session_put(struct esmtp_session *s);
 
-/* stream.c; all with the session's lock held */
+/* All that follows is called with the session's lock held. */
+
+/* chunk.c: what is retained, within bounds */
+/**
+ * esmtp_chunk_room() - room for bytes that come next in the stream
+ * @s: session
+ * @fl: one of its flows
+ * @want: how many bytes
+ * @whole: they should be read in one piece
+ * @out: the chunk; its room begins at data + len
+ *
+ * Return: how many there is room for; 0 = a bound is reached or there is no memory, counted.
+ */
+u32 esmtp_chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
+		     bool whole, struct esmtp_chunk **out);
+
+/**
+ * esmtp_chunk_append() - bytes in the room of a chunk have been read: the stream goes on
+ * @s: session
+ * @fl: one of its flows
+ * @c: the chunk
+ * @taken: how many
+ * @content: of what kind they are; one chunk has bytes of one kind
+ *
+ * Return: false if they could not be retained.
+ */
+bool esmtp_chunk_append(struct esmtp_session *s, struct esmtp_flow *fl,
+			struct esmtp_chunk *c, u32 taken, bool content);
+
+/**
+ * esmtp_chunk_early() - a chunk for bytes ahead of the stream
+ * @s: session
+ * @fl: one of its flows
+ * @seq: of the first byte
+ * @len: how many; no other chunk has any of them
+ *
+ * Return: the chunk in its place, its bytes not yet there, or NULL, counted.
+ */
+struct esmtp_chunk *esmtp_chunk_early(struct esmtp_session *s,
+				      struct esmtp_flow *fl, u32 seq, u32 len);
+
+/** esmtp_chunk_inspected() - an early chunk has had its turn */
+void esmtp_chunk_inspected(struct esmtp_flow *fl, struct esmtp_chunk *c);
+
+/** esmtp_chunk_first_early() - the early chunk that is next in the stream, or NULL */
+struct esmtp_chunk *esmtp_chunk_first_early(const struct esmtp_flow *fl);
+
+/** esmtp_chunk_free() - give a chunk of @fl back */
+void esmtp_chunk_free(struct esmtp_session *s, struct esmtp_flow *fl,
+		      struct esmtp_chunk *c);
+
+/** esmtp_chunk_window() - how many bytes a direction of @s may have under way */
+u32 esmtp_chunk_window(const struct esmtp_session *s);
+
+/** esmtp_flow_free() - give back all that a flow of @s retains */
+void esmtp_flow_free(struct esmtp_session *s, struct esmtp_flow *fl);
+
+/* receiver.c: TCP as the receiver of a packet sees it */
+/**
+ * esmtp_receivable() - whether its receiver would take the packet
+ * @s: session
+ * @pkt: packet; what is beyond the receiver's window is cut off
+ *
+ * Return: false if it would not: nothing of it may be remembered. Counted.
+ */
+bool esmtp_receivable(struct esmtp_session *s, struct esmtp_packet *pkt);
+
+/**
+ * esmtp_flow_acked() - what the receiver has is needed no more
+ * @s: session
+ * @fl: one of its flows
+ * @ack: sequence number up to which it was acknowledged
+ */
+void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack);
+
+/** esmtp_flow_end() - the number that the receiver of @fl expects: behind all that has passed */
+static inline u32 esmtp_flow_end(const struct esmtp_flow *fl)
+{
+	return fl->next + !!(fl->flags & FLOW_FIN);
+}
+
+/**
+ * esmtp_window_lower() - tell the sender of no more window than may be retained
+ * @s: session
+ * @pkt: packet of the receiver
+ *
+ * Return: 0 or -ENOMEM, then the packet must not pass.
+ */
+int esmtp_window_lower(struct esmtp_session *s, struct esmtp_packet *pkt);
+
+/**
+ * esmtp_window_first() - the same for a packet without payload before there is a session
+ * @en: namespace
+ * @ct: entry
+ * @pkt: packet
+ *
+ * No lock is needed. Return: 0 or -ENOMEM, then the packet must not pass.
+ */
+int esmtp_window_first(struct esmtp_net *en, const struct nf_conn *ct,
+		       struct esmtp_packet *pkt);
+
+/* early.c: segments ahead of the stream */
+/**
+ * esmtp_early_packet() - a packet that begins behind the next byte
+ * @s: session
+ * @pkt: packet; what of it is known already was compared
+ *
+ * Return: NF_ACCEPT: a copy is kept; NF_DROP: it may not pass yet, counted.
+ */
+unsigned int esmtp_early_packet(struct esmtp_session *s,
+				struct esmtp_packet *pkt);
+
+/**
+ * esmtp_early_turn() - the stream has come to bytes that have passed early: inspect them
+ * @s: session
+ * @dir: direction
+ * @gap: number of the byte that the receiver waits for
+ * @notes: events go here
+ *
+ * Return: false if more than a log was wanted in them: the session is closed, and
+ * nothing from @gap on may pass.
+ */
+bool esmtp_early_turn(struct esmtp_session *s, enum esmtp_dir dir, u32 gap,
+		      struct list_head *notes);
+
+/* stream.c */
 /**
  * esmtp_stream_packet() - compare, inspect, retain and edit one packet of an open session
  * @s: session
@@ -186,16 +357,26 @@ unsigned int esmtp_stream_packet(struct esmtp_session *s,
 				 struct esmtp_packet *pkt,
 				 struct list_head *notes);
 
-/**
- * esmtp_flow_acked() - what the receiver has is needed no more
- * @s: session
- * @fl: one of its flows
- * @ack: sequence number up to which it was acknowledged
- */
-void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack);
+/** esmtp_stream_events() - count what a result reports, and note it for sending */
+void esmtp_stream_events(struct esmtp_session *s, enum esmtp_dir dir,
+			 const struct esmtp_result *r, struct list_head *notes);
 
-/** esmtp_flow_free() - give back all that a flow of @s retains */
-void esmtp_flow_free(struct esmtp_session *s, struct esmtp_flow *fl);
+/** esmtp_stream_follow() - do what a result says about the session; its bytes are retained */
+void esmtp_stream_follow(struct esmtp_session *s, const struct esmtp_result *r);
+
+/** esmtp_stream_trace() - bytes of @dir from @seq on have been inspected, as they pass on */
+void esmtp_stream_trace(const struct esmtp_session *s, enum esmtp_dir dir,
+			u32 seq, const u8 *bytes, u32 len, bool content);
+
+/**
+ * esmtp_stream_close() - close both ends for a reason of the stream's own
+ * @s: session
+ * @dir: direction that gave it
+ * @why: event
+ * @notes: events go here
+ */
+void esmtp_stream_close(struct esmtp_session *s, enum esmtp_dir dir,
+			enum esmtp_event_type why, struct list_head *notes);
 
 /* closing.c */
 /** esmtp_closing_init() - make the work queue; 0 or -ENOMEM */
@@ -203,9 +384,6 @@ int esmtp_closing_init(void);
 
 /** esmtp_closing_exit() - drain the work queue; every session is gone */
 void esmtp_closing_exit(void);
-
-/** esmtp_closing_session_init() - a new session's work item */
-void esmtp_closing_session_init(struct esmtp_session *s);
 
 /** esmtp_closing_cancel() - RSTs that are not on their way yet stay unsent; process context */
 void esmtp_closing_cancel(struct esmtp_session *s);

@@ -5,17 +5,17 @@
  * Theory of operation
  *
  * Each direction keeps the bytes that were passed and are not acknowledged, as
- * they were passed. A new segment is copied there first, the engine reads the
+ * they were passed (chunk.c). A new segment is copied there first, the engine reads the
  * copy and edits fall into it; then the packet is made equal to the copy. A
  * repeat goes the same way without the engine: so what is sent again is what
  * was sent before, and nobody can change bytes under the engine's eyes.
  *
- * A segment ahead of the stream is dropped: its sender repeats it. What the
- * engine does not take is cut off the packet's end, never dropped with it: a
- * packet dropped whole comes back the same for ever.
+ * What the receiver would not take is not looked at (receiver.c). A segment
+ * ahead of the stream passes if it is content, and is read when its turn comes (early.c);
+ * else it is dropped, and its sender repeats it. What the engine does not take is cut off the
+ * packet's end, never dropped with it: a packet dropped whole comes back the same for ever.
  */
 #include <linux/netfilter.h>
-#include <linux/slab.h>
 #include <net/tcp.h>
 
 #include "event.h"
@@ -24,144 +24,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-#define CHUNK_MIN	192u
-#define CHUNK_MAX	16384u
 #define COMPARE_STEP	128u
-/* What a direction with nothing retained gets even where the namespace's pool is used up. */
-#define RESERVE		2048u
-
-static void chunk_free(struct esmtp_session *s, struct esmtp_flow *fl,
-		       struct esmtp_chunk *c)
-{
-	struct esmtp_net *en = READ_ONCE(s->en);
-
-	list_del(&c->node);
-	WRITE_ONCE(fl->retained, fl->retained - c->truesize);
-	if (en)
-		atomic_long_sub(c->truesize, &en->retained);
-	kfree(c);
-}
-
-void esmtp_flow_free(struct esmtp_session *s, struct esmtp_flow *fl)
-{
-	struct esmtp_chunk *c, *tmp;
-
-	list_for_each_entry_safe(c, tmp, &fl->chunks, node)
-		chunk_free(s, fl, c);
-}
-
-void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack)
-{
-	struct esmtp_chunk *c, *tmp;
-
-	/* An acknowledgement of what was never sent frees nothing; in bypass nobody counts any more. */
-	if (after(ack, fl->next)) {
-		if (s->state != SESSION_BYPASS)
-			return;
-		ack = fl->next;
-	}
-	list_for_each_entry_safe(c, tmp, &fl->chunks, node) {
-		if (after(c->seq + c->len, ack))
-			return;
-		chunk_free(s, fl, c);
-	}
-}
-
-static bool within_bounds(const struct esmtp_session *s,
-			  const struct esmtp_flow *fl, u32 size)
-{
-	return fl->retained + size <= esmtp_retain_max &&
-	       atomic_long_read(&s->en->retained) + size <= esmtp_pool_max;
-}
-
-/*
- * @must: whatever the bounds. The engine has taken the bytes already, or the direction
- * would stand still for as long as others use up the pool.
- */
-static struct esmtp_chunk *chunk_new(struct esmtp_session *s,
-				     struct esmtp_flow *fl, u32 bytes,
-				     bool must)
-{
-	u32 size = sizeof(struct esmtp_chunk) + bytes;
-	struct esmtp_chunk *c;
-
-	if (!must && !within_bounds(s, fl, size))
-		return NULL;
-	c = kmalloc(size, GFP_ATOMIC | __GFP_NOWARN);
-	if (!c)
-		return NULL;
-	c->seq = fl->next;
-	c->len = 0;
-	c->size = bytes;
-	c->truesize = size;
-	c->content = false;
-	list_add_tail(&c->node, &fl->chunks);
-	WRITE_ONCE(fl->retained, fl->retained + size);
-	atomic_long_add(size, &s->en->retained);
-	return c;
-}
-
-/*
- * Room for @want more bytes at the end of the flow. Returns how many may be written to
- * @out; 0 = a bound was reached or there is no memory.
- */
-static u32 chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
-		      struct esmtp_chunk **out)
-{
-	struct esmtp_chunk *c;
-
-	if (!list_empty(&fl->chunks)) {
-		c = list_last_entry(&fl->chunks, struct esmtp_chunk, node);
-		/* A line should be read in one piece: no use of a small rest. */
-		if (c->size - c->len >= min(want, CHUNK_MIN)) {
-			*out = c;
-			return min(want, c->size - c->len);
-		}
-	}
-
-	c = chunk_new(s, fl, clamp(want, CHUNK_MIN, CHUNK_MAX), false);
-	if (!c && list_empty(&fl->chunks))
-		c = chunk_new(s, fl, clamp(want, CHUNK_MIN, RESERVE), true);
-	if (!c)
-		return 0;
-	*out = c;
-	return min(want, c->size);
-}
-
-/*
- * The engine's bytes are in @c behind c->len. If they are content and the chunk's are not, or
- * the other way round, they move to a chunk of their own: one chunk, one rule for repeats.
- * That may exceed the bounds, by no more than a head and the room left in @c.
- */
-static bool chunk_append(struct esmtp_session *s, struct esmtp_flow *fl,
-			 struct esmtp_chunk *c, u32 taken, bool content)
-{
-	struct esmtp_chunk *own;
-
-	if (c->len && c->content != content) {
-		u8 *from = c->data + c->len;
-		u32 left = taken;
-
-		while (left) {
-			u32 size = min(left, CHUNK_MAX);
-
-			own = chunk_new(s, fl, size, true);
-			if (!own)
-				return false;
-			own->content = content;
-			memcpy(own->data, from, size);
-			own->len = size;
-			fl->next += size;
-			from += size;
-			left -= size;
-		}
-		return true;
-	}
-	c->content = content;
-	c->len += taken;
-	fl->next += taken;
-	return true;
-}
 
 /* Edits fall into the copy first: it is what every repeat will be compared with. */
 static int apply_edits(struct esmtp_packet *pkt, u32 off, u8 *copy,
@@ -180,8 +43,8 @@ static int apply_edits(struct esmtp_packet *pkt, u32 off, u8 *copy,
 	return err;
 }
 
-static void note_events(struct esmtp_session *s, enum esmtp_dir dir,
-			const struct esmtp_result *r, struct list_head *notes)
+void esmtp_stream_events(struct esmtp_session *s, enum esmtp_dir dir,
+			 const struct esmtp_result *r, struct list_head *notes)
 {
 	u8 i;
 
@@ -189,9 +52,8 @@ static void note_events(struct esmtp_session *s, enum esmtp_dir dir,
 		esmtp_event_note(s->en, notes, s->policy, dir, &r->events[i]);
 }
 
-/* The stream's own reasons to close. */
-static void close_for(struct esmtp_session *s, enum esmtp_dir dir,
-		      enum esmtp_event_type why, struct list_head *notes)
+void esmtp_stream_close(struct esmtp_session *s, enum esmtp_dir dir,
+			enum esmtp_event_type why, struct list_head *notes)
 {
 	const struct esmtp_event ev = {
 		.type = why,
@@ -204,8 +66,7 @@ static void close_for(struct esmtp_session *s, enum esmtp_dir dir,
 	esmtp_close_session(s, ESMTP_CLOSE_RESET);
 }
 
-/* What the result says about the session, once its bytes are safely retained. */
-static void follow_result(struct esmtp_session *s, const struct esmtp_result *r)
+void esmtp_stream_follow(struct esmtp_session *s, const struct esmtp_result *r)
 {
 	if (r->verdict != ESMTP_PASS) {
 		esmtp_close_session(s, r->verdict);
@@ -213,12 +74,12 @@ static void follow_result(struct esmtp_session *s, const struct esmtp_result *r)
 		WRITE_ONCE(s->state, SESSION_BYPASS);
 	} else if (esmtp_engine_latched(&s->engine) != ESMTP_PASS) {
 		if (!s->latched_at)
-			s->latched_at = jiffies | 1;
+			s->latched_at = (u32)jiffies | 1;
 	}
 }
 
-/* For who wants to see what was inspected. The tuple's ports are those before NAT. */
-static void trace_bytes(const struct esmtp_session *s, enum esmtp_dir dir,
+/* The ports are those before NAT. */
+void esmtp_stream_trace(const struct esmtp_session *s, enum esmtp_dir dir,
 			u32 seq, const u8 *bytes, u32 len, bool content)
 {
 	const struct nf_conntrack_tuple *t;
@@ -237,9 +98,21 @@ static void trace_bytes(const struct esmtp_session *s, enum esmtp_dir dir,
 	}
 }
 
-/* Inspect the part of a packet that has not been seen before. Returns 0 or -errno: do not pass. */
+/* Lines should be read in one piece, content need not be. */
+static bool is_lines(const struct esmtp_session *s, enum esmtp_dir dir)
+{
+	u64 left;
+
+	return esmtp_engine_ahead(&s->engine, &s->policy->engine, dir,
+				  &left) == ESMTP_AHEAD_NOT;
+}
+
+/*
+ * Inspect bytes @off … @end of a packet, which come next in the stream. They may be taken in
+ * part: fl->next tells. Returns 0 or -errno: do not pass.
+ */
 static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
-		      u32 off, struct list_head *notes)
+		      u32 off, u32 end, struct list_head *notes)
 {
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
 	struct esmtp_chunk *c, *filled = NULL;
@@ -248,12 +121,11 @@ static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 	u8 *copy;
 	int err = 0;
 
-	while (off < pkt->len && s->state == SESSION_OPEN && !err) {
-		room = chunk_room(s, fl, pkt->len - off, &c);
-		if (!room) {
-			esmtp_count(s->en, ESMTP_NC_NO_MEMORY);
+	while (off < end && s->state == SESSION_OPEN && !err) {
+		room = esmtp_chunk_room(s, fl, end - off,
+					is_lines(s, pkt->dir), &c);
+		if (!room)
 			return 0;
-		}
 		copy = c->data + c->len;
 		/* The engine may stop at every line: what it left is there already. */
 		if (c != filled &&
@@ -263,19 +135,21 @@ static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 
 		taken = esmtp_engine_feed(&s->engine, &s->policy->engine,
 					  pkt->dir, copy, room, &r);
-		note_events(s, pkt->dir, &r, notes);
+		esmtp_stream_events(s, pkt->dir, &r, notes);
 		esmtp_policy_count(s->policy, ESMTP_PC_BYTES, taken);
 		err = apply_edits(pkt, off, copy, &r);
-		trace_bytes(s, pkt->dir, fl->next, copy, taken, r.content);
-		if (!chunk_append(s, fl, c, taken, r.content)) {
+		esmtp_stream_trace(s, pkt->dir, fl->next, copy, taken,
+				   r.content);
+		if (!esmtp_chunk_append(s, fl, c, taken, r.content)) {
 			/* Not retained, so a repeat could not be judged. */
-			close_for(s, pkt->dir, ESMTP_EVENT_NOT_RETAINED, notes);
+			esmtp_stream_close(s, pkt->dir,
+					   ESMTP_EVENT_NOT_RETAINED, notes);
 			return -ENOMEM;
 		}
 		if (!c->len)
-			chunk_free(s, fl, c);
+			esmtp_chunk_free(s, fl, c);
 		off += taken;
-		follow_result(s, &r);
+		esmtp_stream_follow(s, &r);
 		if (r.hold)
 			break;
 		if (WARN_ON_ONCE(!taken && s->state == SESSION_OPEN)) {
@@ -284,6 +158,39 @@ static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 		}
 	}
 	return err;
+}
+
+/*
+ * Inspect what of the packet comes next in the stream, and then what has passed early and comes
+ * behind it: the packet must not pass before. Returns 0 or -errno: do not pass.
+ */
+static int take(struct esmtp_session *s, struct esmtp_packet *pkt,
+		struct list_head *notes)
+{
+	struct esmtp_flow *fl = &s->flow[pkt->dir];
+	const struct esmtp_chunk *early;
+	u32 gap = fl->next, off, end;
+	int err;
+
+	while (s->state == SESSION_OPEN) {
+		off = fl->next - pkt->seq;
+		if (off >= pkt->len)
+			break;
+		early = esmtp_chunk_first_early(fl);
+		end = pkt->len;
+		if (early)
+			end = min(end, early->seq - pkt->seq);
+		err = take_fresh(s, pkt, off, end, notes);
+		if (err)
+			return err;
+		if (s->state != SESSION_OPEN || fl->next != pkt->seq + end)
+			break;
+		if (!esmtp_early_turn(s, pkt->dir, gap, notes)) {
+			esmtp_closed_count(s);
+			return -EBADMSG;
+		}
+	}
+	return 0;
 }
 
 /* Make @len bytes of a packet equal to what was passed. Returns 0 or -errno. */
@@ -312,34 +219,39 @@ static int compare(struct esmtp_session *s, struct esmtp_packet *pkt, u32 off,
 }
 
 /*
- * The first @len bytes of the packet were passed before. What is not retained any more has
- * been acknowledged: its receiver does not read it again.
+ * What of the packet has passed before, in its turn or early, must be the same again. What is
+ * not retained any more has been acknowledged: its receiver does not read it again.
+ * Returns 0 or -errno: do not pass.
  */
-static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt, u32 len,
+static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt,
 		  struct list_head *notes)
 {
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
+	bool wrote = false, known = before(pkt->seq, fl->next);
+	u32 end = pkt->seq + pkt->len, from, to;
 	struct esmtp_chunk *c;
-	bool wrote = false;
-	u32 end = pkt->seq + len, from, to;
 	int err = 0;
 
-	esmtp_count(s->en, ESMTP_NC_REPEAT);
-	list_for_each_entry(c, &fl->chunks, node) {
+	list_for_each_entry_reverse(c, &fl->chunks, node) {
+		if (!after(c->seq + c->len, pkt->seq))
+			break;
 		from = before(c->seq, pkt->seq) ? pkt->seq : c->seq;
 		to = before(c->seq + c->len, end) ? c->seq + c->len : end;
 		if (!before(from, to))
 			continue;
+		known = true;
 		err = compare(s, pkt, from - pkt->seq, c, from - c->seq,
 			      to - from, &wrote);
 		if (err)
 			break;
 	}
+	if (known)
+		esmtp_count(s->en, ESMTP_NC_REPEAT);
 	if (wrote)
 		esmtp_count(s->en, ESMTP_NC_REWRITTEN);
 	if (err == -EBADMSG) {
 		esmtp_count(s->en, ESMTP_NC_CONFLICT);
-		close_for(s, pkt->dir, ESMTP_EVENT_CONFLICT, notes);
+		esmtp_stream_close(s, pkt->dir, ESMTP_EVENT_CONFLICT, notes);
 	}
 	return err;
 }
@@ -350,8 +262,13 @@ static unsigned int pass(struct esmtp_session *s, struct esmtp_packet *pkt)
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
 	u32 keep = fl->next - pkt->seq;
 
-	if (s->state == SESSION_BYPASS || keep >= pkt->len)
+	if (s->state == SESSION_BYPASS)
 		return NF_ACCEPT;
+	if (keep >= pkt->len) {
+		if (pkt->fin && keep == pkt->len)
+			fl->flags |= FLOW_FIN;
+		return NF_ACCEPT;
+	}
 	if (s->state == SESSION_CLOSED) {
 		esmtp_closed_count(s);
 		if (!keep)
@@ -366,37 +283,43 @@ static unsigned int pass(struct esmtp_session *s, struct esmtp_packet *pkt)
 	return NF_ACCEPT;
 }
 
-unsigned int esmtp_stream_packet(struct esmtp_session *s,
-				 struct esmtp_packet *pkt,
-				 struct list_head *notes)
+/* Payload or FIN. */
+static unsigned int segment(struct esmtp_session *s, struct esmtp_packet *pkt,
+			    struct list_head *notes)
 {
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
-	s32 ahead = pkt->seq - fl->next;
-	u32 old = 0;
 	int err = 0;
 
-	if (pkt->has_ack)
-		esmtp_flow_acked(s, &s->flow[!pkt->dir], pkt->ack);
-	if (!pkt->len && !pkt->fin)
-		return NF_ACCEPT;
-	if (ahead > 0 && s->state == SESSION_OPEN) {
-		esmtp_count(s->en, ESMTP_NC_EARLY);
-		return NF_DROP;
-	}
-	if (pkt->len)
+	if (pkt->len) {
 		esmtp_policy_count(s->policy, ESMTP_PC_PACKETS, 1);
-
-	if (ahead < 0) {
-		old = min_t(u32, pkt->len, -ahead);
-		if (old)
-			err = repeat(s, pkt, old, notes);
+		err = repeat(s, pkt, notes);
 	}
-	if (!err && old < pkt->len && s->state == SESSION_OPEN)
-		err = take_fresh(s, pkt, old, notes);
+	if (!err && s->state == SESSION_OPEN) {
+		if (after(pkt->seq, fl->next))
+			return esmtp_early_packet(s, pkt);
+		err = take(s, pkt, notes);
+	}
 	if (err) {
 		if (err == -ENOMEM)
 			esmtp_count(s->en, ESMTP_NC_NO_MEMORY);
 		return NF_DROP;
 	}
 	return pass(s, pkt);
+}
+
+unsigned int esmtp_stream_packet(struct esmtp_session *s,
+				 struct esmtp_packet *pkt,
+				 struct list_head *notes)
+{
+	if (s->state == SESSION_OPEN && !esmtp_receivable(s, pkt))
+		return NF_DROP;
+	if (pkt->has_ack)
+		esmtp_flow_acked(s, &s->flow[!pkt->dir], pkt->ack);
+	if (s->state == SESSION_OPEN && esmtp_window_lower(s, pkt)) {
+		esmtp_count(s->en, ESMTP_NC_NO_MEMORY);
+		return NF_DROP;
+	}
+	if (!pkt->len && !pkt->fin)
+		return NF_ACCEPT;
+	return segment(s, pkt, notes);
 }

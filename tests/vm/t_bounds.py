@@ -104,7 +104,7 @@ def test_retain_max():
     with open(PARAMETERS + "retain_max", encoding="ascii") as f:
         assert f.read() == "6000\n", "the module has not taken its option"
     for v6 in False, True:
-        with grows(no_memory=(1, 9999), held=(1, 9999), closed=0, conflict=0):
+        with grows(retain_full=(1, 9999), held=(1, 9999), no_memory=0, pool_full=0, closed=0, conflict=0):
             burst(v6, MESSAGE)
     parameter("retain_max", 0).write(1 << 20)
 
@@ -136,12 +136,12 @@ def test_retain_exact():
 def test_retain_kind():
     """commands behind the end of data pass when the bound is reached just there"""
     rules(inspect())
-    with parameter("retain_max", 260):
+    with parameter("retain_max", 520):
         for v6 in False, True:
             c, s = raw_pair(v6)
             begin(c, s)
             content(c, s)
-            with grows(no_memory=0, closed=0):
+            with grows(no_memory=0, retain_full=0, closed=0):
                 c.send(b"a: b\r\n\r\nx\r\n")
                 s.want(b"a: b\r\n\r\nx\r\n")
                 c.send(b".\r\nSTARTTLS\r\n")
@@ -154,7 +154,7 @@ def test_pool_max():
     """the same bound for all connections together"""
     rules(inspect())
     with parameter("pool_max", 6000):
-        with grows(no_memory=(1, 9999), closed=0):
+        with grows(pool_full=(1, 9999), no_memory=0, closed=0):
             burst(False, MESSAGE)
     assert lab.counters()["conflict"] == 0
 
@@ -166,15 +166,15 @@ def test_pool_used_up():
         for v6 in False, True:
             c, s = raw_pair(v6)
             begin(c, s)
-            with grows(no_memory=1, closed=0):
+            with grows(pool_full=1, no_memory=0, closed=0):
                 talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
                 talk(s, c, b"500 what\r\n")
                 c.send(b"NOOP " + b"x" * 400 + b"\r\n")
                 s.want()
-                c.send(b"NOOP\r\n")
+                c.send(b"NOOP " + b"y" * 100 + b"\r\n")
                 s.silent()
                 s.ack()
-                c.snd -= 6
+                c.snd -= 107
                 talk(c, s, b"NOOP\r\n")
 
 
@@ -187,7 +187,7 @@ def test_sessions_max():
         for c, s in pairs[:2]:
             begin(c, s)
         c, s = pairs[2]
-        with grows(no_memory=2, connections=0):
+        with grows(sessions_full=2, no_memory=0, connections=0):
             s.send(b"220 mx ESMTP\r\n")
             c.silent(0.2)
             c.send(b"HELO c\r\n")

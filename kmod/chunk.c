@@ -17,6 +17,7 @@
 
 #define CHUNK_MIN	256u	/* header included */
 #define CHUNK_MAX	16384u
+#define EARLY_MIN	2048u	/* so that small segments far apart make no long list */
 #define SMALL_REST	192u	/* less of a chunk is not worth a copy */
 #define RESERVE		2048u
 #define WINDOW_MIN	(2 * RESERVE)
@@ -67,11 +68,11 @@ static void charge(struct esmtp_session *s, struct esmtp_flow *fl, long size)
 }
 
 /* What the allocator would round it up to anyway. */
-static u32 chunk_size(u32 bytes)
+static u32 chunk_size(u32 bytes, u32 least)
 {
-	bytes = min_t(u32, bytes, CHUNK_MAX - sizeof(struct esmtp_chunk));
-	return max_t(u32, CHUNK_MIN,
-		     roundup_pow_of_two(sizeof(struct esmtp_chunk) + bytes));
+	u32 size = sizeof(struct esmtp_chunk) + bytes;
+
+	return roundup_pow_of_two(clamp(size, least, CHUNK_MAX));
 }
 
 static struct esmtp_chunk *chunk_new(struct esmtp_session *s,
@@ -137,7 +138,8 @@ u32 esmtp_chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
 			return min(want, rest);
 		}
 	}
-	size = chunk_size(want);
+	/* The more there is, the larger: a list of some hundreds at the most, whatever comes. */
+	size = chunk_size(want, max(CHUNK_MIN, fl->retained / 32));
 	full = exceeded(s, fl, size, false);
 	if (full && c) {
 		esmtp_count(s->en, full);
@@ -168,7 +170,8 @@ static bool move_out(struct esmtp_session *s, struct esmtp_flow *fl,
 	u32 n;
 
 	for (; taken; taken -= n, from += n, behind = &own->node) {
-		own = chunk_new(s, fl, chunk_size(taken), behind, fl->next);
+		own = chunk_new(s, fl, chunk_size(taken, CHUNK_MIN), behind,
+				fl->next);
 		if (!own)
 			return false;
 		n = min(taken, own->size);
@@ -211,7 +214,7 @@ struct esmtp_chunk *esmtp_chunk_early(struct esmtp_session *s,
 	struct esmtp_chunk *c;
 	u32 size;
 
-	size = chunk_size(len);
+	size = chunk_size(len, EARLY_MIN);
 	if (prev && prev->early && prev->seq + prev->len == seq) {
 		if (prev->size > prev->len)
 			return prev;

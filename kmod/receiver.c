@@ -151,16 +151,14 @@ int esmtp_window_lower(struct esmtp_session *s, struct esmtp_packet *pkt)
 	struct esmtp_flow *fl = &s->flow[!pkt->dir];
 	u32 edge = pkt->ack + ((u32)pkt->window << fl->scale);
 	u32 allowed;
-	int err = 0;
+	int err;
 
 	if (after(edge, fl->right))
 		fl->right = edge;
-	if (!(s->policy->engine.flags & ESMTP_POLICY_F_MONITOR)) {
-		allowed = fl->acked + esmtp_chunk_window(s);
-		if (before(allowed, fl->edge))
-			allowed = fl->edge;
-		err = lower(s->en, pkt, allowed, fl->scale);
-	}
+	allowed = fl->acked + esmtp_chunk_window(s);
+	if (before(allowed, fl->edge))
+		allowed = fl->edge;
+	err = lower(s->en, pkt, allowed, fl->scale);
 	edge = pkt->ack + ((u32)pkt->window << fl->scale);
 	if (after(edge, fl->edge))
 		fl->edge = edge;

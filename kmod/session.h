@@ -57,7 +57,7 @@ struct esmtp_chunk {
  * @edge: the same as its sender was told it
  * @retained: truesize of @chunks; also read without the lock to skip them
  * @early: truesize of the early ones
- * @gap_since: jiffies when the gap at @next was seen first, while @early is not 0
+ * @gap_since: jiffies since when the gap at @next is as it is, while @early is not 0
  * @barrier: sequence number of early bytes that may hold the end of a message: nothing
  *	     passes early from there on
  * @stamp: the sender's clock at the last segment that its receiver took it from (RFC 7323)

@@ -183,6 +183,8 @@ static int take(struct esmtp_session *s, struct esmtp_packet *pkt,
 		err = take_fresh(s, pkt, off, end, notes);
 		if (err)
 			return err;
+		if (fl->next != pkt->seq + off)
+			fl->gap_since = (u32)jiffies;
 		if (s->state != SESSION_OPEN || fl->next != pkt->seq + end)
 			break;
 		if (!esmtp_early_turn(s, pkt->dir, gap, notes)) {

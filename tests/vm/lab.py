@@ -239,7 +239,19 @@ def is_reset(sock, seconds=10):
 #
 # TCP by hand.
 #
-FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 1, 2, 4, 8, 16, 32, 64, 128
+MSS, SCALE, SACK_OK, STAMP, MPTCP, FAST_OPEN = 2, 3, 4, 8, 30, 34     # options
+
+
+def option(kind, data=b""):
+    """One option, filled up with NOPs."""
+    raw = bytes([kind, 2 + len(data)]) + data
+    return raw + b"\1" * (-len(raw) % 4)
+
+
+def reaches(a, b):
+    """Sequence number a is b, or behind it."""
+    return (a - b) & 0xffffffff < 1 << 31
 
 
 def checksum(data):
@@ -256,9 +268,10 @@ class Segment:
         if v6:
             length, at = struct.unpack_from(">H", raw, 4)[0] + 40, 40
             self.src, self.dst, proto = raw[8:24], raw[24:40], raw[6]
+            self.tos = struct.unpack_from(">H", raw)[0] >> 4 & 0xff
         else:
             length, at = struct.unpack_from(">H", raw, 2)[0], (raw[0] & 15) * 4
-            self.src, self.dst, proto = raw[12:16], raw[16:20], raw[9]
+            self.src, self.dst, proto, self.tos = raw[12:16], raw[16:20], raw[9], raw[1]
         self.tcp = proto == 6
         if not self.tcp:
             return
@@ -266,12 +279,21 @@ class Segment:
         raw = raw[at:length]
         (self.sport, self.dport, self.seq, self.ack, off, self.flags, self.window, self.sum,
          self.urg) = struct.unpack_from(">HHIIBBHHH", raw)
-        self.payload = raw[(off >> 4) * 4:]
+        self.options, self.payload = raw[20:(off >> 4) * 4], raw[(off >> 4) * 4:]
         pseudo = self.src + self.dst + struct.pack(">II", len(raw), 6)
         self.sum_ok = checksum(pseudo + raw) == 0
 
+    def option(self, kind):
+        """The data of an option, or None."""
+        at = 0
+        while at < len(self.options) and self.options[at]:
+            if self.options[at] == kind:
+                return self.options[at + 2:at + self.options[at + 1]]
+            at += 1 if self.options[at] == 1 else self.options[at + 1]
+        return None
+
     def __repr__(self):
-        flags = "".join(c for i, c in enumerate("FSRPAU") if self.flags & 1 << i)
+        flags = "".join(c for i, c in enumerate("FSRPAUEC") if self.flags & 1 << i)
         return f"<{flags} seq {self.seq} ack {self.ack} {self.payload[:60]!r}>"
 
 
@@ -285,7 +307,10 @@ class Raw:
         self.src = socket.inet_pton(family(self.v6), self.address)
         self.dst = socket.inet_pton(family(self.v6), to)
         self.snd, self.rcv, self.isn = isn, 0, isn
-        self.window = 65535
+        self.window = 65535     # as it stands in the header
+        self.stamp = None       # of what is sent, once timestamps are in use
+        self.echo = 0           # the peer's last
+        self.early = []         # what came ahead of rcv: (start, end)
         self.strict = False     # checksums on the wire are complete
         dev, behind = DEVICE[side]
         self.proto = 0x86dd if self.v6 else 0x0800
@@ -297,24 +322,30 @@ class Raw:
     def close(self):
         self.sock.close()
 
-    def packet(self, flags, data=b"", seq=None, ack=None, urg=0, options=b"", spoil=0, ip_options=b""):
+    def packet(self, flags, data=b"", seq=None, ack=None, urg=0, options=b"", spoil=0, ip_options=b"", tos=0,
+               window=None, stamp=True):
+        """stamp: True for the timestamp that is due, else its value, or None for no such option."""
         seq = (self.snd if seq is None else seq) & 0xffffffff
+        stamp = self.stamp if stamp is True else stamp
+        if stamp is not None:
+            options = b"\1\1" + struct.pack(">BBII", STAMP, 10, stamp & 0xffffffff, self.echo) + options
         ack = self.rcv if ack is None else ack
         if not flags & ACK:
             ack = 0
         raw = struct.pack(">HHIIBBHHH", self.sport, self.dport, seq, ack & 0xffffffff,
-                          (20 + len(options)) // 4 << 4, flags, self.window, 0, urg) + options + data
+                          (20 + len(options)) // 4 << 4, flags, self.window if window is None else window, 0,
+                          urg) + options + data
         total = checksum(self.src + self.dst + struct.pack(">II", len(raw), 6) + raw) ^ spoil
-        return self.ip(raw[:16] + struct.pack(">H", total) + raw[18:], 6, options=ip_options)
+        return self.ip(raw[:16] + struct.pack(">H", total) + raw[18:], 6, options=ip_options, tos=tos)
 
-    def ip(self, raw, proto, options=b"", ident=0, frag=0x4000):
+    def ip(self, raw, proto, options=b"", ident=0, frag=0x4000, tos=0):
         """options: IPv4's, or a whole extension header of IPv6 whose first byte is filled in."""
         if self.v6:
             if options:
                 raw, proto = bytes([proto]) + options[1:] + raw, options[0]
-            return struct.pack(">IHBB", 6 << 28, len(raw), proto, 64) + self.src + self.dst + raw
-        head = struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, 0, 20 + len(options) + len(raw), ident, frag, 64,
-                           proto, 0) + self.src + self.dst + options
+            return struct.pack(">IHBB", 6 << 28 | tos << 20, len(raw), proto, 64) + self.src + self.dst + raw
+        head = struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, tos, 20 + len(options) + len(raw), ident, frag,
+                           64, proto, 0) + self.src + self.dst + options
         return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + raw
 
     def fragments(self, packet, size, ident):
@@ -336,7 +367,7 @@ class Raw:
         for one in fragments[1](list(self.fragments(packet, fragments[0], ident))) if fragments else [packet]:
             self.sock.sendto(one, self.to)
         end = start + len(data) + bool(flags & SYN) + bool(flags & FIN)
-        if (end - self.snd) & 0xffffffff < 1 << 31:
+        if reaches(end, self.snd):
             self.snd = end & 0xffffffff
 
     def get(self, seconds=3):
@@ -352,14 +383,25 @@ class Raw:
             seg = Segment(raw, self.v6)
             if (seg.tcp and seg.src == self.dst and seg.dst == self.src and
                     (seg.sport, seg.dport) == (self.dport, self.sport)):
+                stamp = seg.option(STAMP)
+                self.echo = struct.unpack_from(">I", stamp)[0] if stamp else self.echo
                 return seg
 
     def has(self, seg):
         """All of it was received before: its sender had not seen the ACK yet."""
-        return (self.rcv - seg.seq - len(seg.payload)) & 0xffffffff < 1 << 31
+        return reaches(self.rcv, seg.seq + len(seg.payload))
+
+    def take(self, seg):
+        """Moves on by a segment, and by what came before it and lies behind it."""
+        self.early.append((seg.seq, seg.seq + len(seg.payload)))
+        for _ in list(self.early):
+            for start, end in self.early:
+                if reaches(self.rcv, start) and not reaches(self.rcv, end):
+                    self.rcv = end & 0xffffffff
+        self.early = [(start, end) for start, end in self.early if not reaches(self.rcv, end)]
 
     def want(self, data=None, seconds=3, seq=None):
-        """The next segment, which has this payload; seq: there, else it is the next one. What only
+        """The next segment, which has this payload; seq: there, perhaps early, else it is the next one. What only
         acknowledges counts when there is to be no payload; what is repeated, where seq says so."""
         seg = self.get(seconds)
         while data and seg and not seg.flags & (SYN | RST | FIN) and (
@@ -375,9 +417,7 @@ class Raw:
         elif seg.payload:
             assert seg.seq == self.rcv, f"{seg} is not at {self.rcv}"
         if seg.payload:
-            end = seg.seq + len(seg.payload)
-            if (end - self.rcv) & 0xffffffff < 1 << 31:
-                self.rcv = end & 0xffffffff
+            self.take(seg)
         return seg
 
     def ack(self):
@@ -413,7 +453,7 @@ class Raw:
 _port = 30000
 
 
-def raw_pair(v6=False, port=25, sport=None, client_isn=1000000, server_isn=2000000):
+def raw_pair(v6=False, port=25, sport=None, client_isn=1000000, server_isn=2000000, **kw):
     """Two Raw ends, connected."""
     global _port
     _port += 1
@@ -421,19 +461,41 @@ def raw_pair(v6=False, port=25, sport=None, client_isn=1000000, server_isn=20000
     c = Raw("client", sport, RAW["server"][v6], port, client_isn)
     s = Raw("server", port, RAW["client"][v6], sport, server_isn)
     c.strict = s.strict = True
-    handshake(c, s)
+    handshake(c, s, **kw)
     return c, s
 
 
-def handshake(c, s):
-    c.send(flags=SYN)
-    seg = s.get()
-    assert seg and seg.flags == SYN and not seg.payload, f"SYN: {seg}"
-    s.rcv = (seg.seq + 1) & 0xffffffff
-    s.send(flags=SYN | ACK)
+def half_raw(lst, v6, to=None, isn=1000000, want=b"220 ********\r\n", **kw):
+    """A Raw client and a real server, greeted."""
+    global _port
+    _port += 1
+    c = Raw("client", _port, to or SERVER[v6], 25, isn)
+    handshake(c, None, **kw)
+    s, _ = lst.accept()
+    s.settimeout(10)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.sendall(b"220 mx ESMTP\r\n")
+    c.want(want)
+    c.ack()
+    return c, s
+
+
+def handshake(c, s, stamps=False, options=b"", answer=b""):
+    """s: None for a real server, which answers by itself. stamps: timestamps are negotiated. options and
+    answer stand on SYN and SYN/ACK."""
+    c.stamp = 1000 if stamps else None
+    c.send(flags=SYN, options=options)
+    if s:
+        seg = s.get()
+        assert seg and seg.flags == SYN and not seg.payload, f"SYN: {seg}"
+        s.rcv = (seg.seq + 1) & 0xffffffff
+        s.stamp = 5000 if stamps else None
+        s.send(flags=SYN | ACK, options=answer)
     seg = c.get()
     assert seg and seg.flags == SYN | ACK and not seg.payload, f"SYN/ACK: {seg}"
     c.rcv = (seg.seq + 1) & 0xffffffff
+    if not s:
+        return c.ack()
     c.ack()
     seg = s.get()
     assert seg and seg.flags == ACK, f"ACK: {seg}"

@@ -5,28 +5,10 @@ import itertools
 import socket
 
 import lab
-from lab import (ACK, PSH, SERVER, SYN, begin, envelope, grows, inspect, joined, listen, quiet, raw_pair, read, rules,
-                 said, same)
+from lab import (ACK, PSH, SERVER, begin, envelope, grows, half_raw, inspect, joined, listen, quiet, raw_pair, read,
+                 rules, said, same)
 
-ports = itertools.count(20000)
 idents = itertools.count(1000)
-
-
-def half_raw(lst, v6):
-    """A client by hand and a real server, greeted."""
-    sport = next(ports)
-    c = lab.Raw("client", sport, SERVER[v6], 25)
-    c.send(flags=SYN)
-    seg = c.want(b"")
-    assert seg.flags == SYN | ACK, f"{seg}"
-    c.rcv = seg.seq + 1
-    c.ack()
-    s, _ = lst.accept()
-    s.settimeout(10)
-    s.sendall(b"220 mx ESMTP\r\n")
-    c.want(b"220 ********\r\n")
-    c.ack()
-    return c, s
 
 
 def line(c, s, data, want, reply, **kw):

@@ -349,6 +349,47 @@ def silent_servers():
 waiting = []
 
 
+def holes():
+    """Mails of which a part is missing; in one it comes, in one only the first of two."""
+    rules(inspect())
+    message = b"Subject: gap\r\n\r\n" + b"a line of text\r\n" * 40
+    for v6 in False, True:
+        for filled in 0, 1, 2:
+            c, s = raw_pair(v6)
+            begin(c, s)
+            content(c, s)
+            start = c.snd
+            for a in 100, 300:
+                c.send(message[a:a + 100], seq=start + a)
+                s.want(message[a:a + 100], seq=start + a)
+            for a in (0, 200)[:filled]:
+                c.send(message[a:a + 100], seq=start + a)
+                s.want(message[a:a + 100], seq=start + a)
+            open_holes.append((c, s, filled, time.monotonic()))
+
+
+open_holes = []
+
+
+def test_hole():
+    """a gap in content that nobody fills for a minute closes the connection; one that was filled does not"""
+    first = open_holes[0][3]
+    while not lab.counters()["hole"] and time.monotonic() - first < 80:
+        time.sleep(0.5)
+    assert time.monotonic() - first > 58, "too early"
+    for c, s, filled, _ in open_holes:
+        if filled < 2:
+            s.reset(14)
+            c.reset()
+    after = lab.counters()
+    assert after["hole"] == after["event.hole"] == 4, f"{after['hole']} {after['event.hole']}"
+    for c, s, filled, _ in open_holes:
+        if filled == 2:
+            talk(c, s, b".\r\n")
+            talk(s, c, b"250 ok\r\n")
+            talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+
+
 def test_silent_server():
     """a server that owes a reply and says nothing ends the wait after a minute"""
     for c, s, since in waiting:
@@ -363,7 +404,8 @@ def test_silent_server():
 if __name__ == "__main__":
     lab.up()
     silent_servers()
+    holes()
     lab.tests(test_drop, test_drop_silence, test_reset, test_reset_output_closed, test_reset_nat, test_reset_local,
               test_reset_content, test_challenge, test_latched, test_latched_accepted, test_pipe, test_late_data,
               test_late_data_deleted, test_same_port, test_same_port_dropped, test_reply_not_earned,
-              test_first_bytes_close, test_silent_server)
+              test_first_bytes_close, test_hole, test_silent_server)

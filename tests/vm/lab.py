@@ -6,6 +6,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import select
 import socket
 import struct
@@ -104,6 +105,11 @@ def up():
     for name, v4, v6 in ("client", "10.0.1.1", "fd00:1::1"), ("server", "10.0.2.1", "fd00:2::1"):
         run(name, "ip", "route", "change", "default", "via", v4, "rto_min", "30ms")
         run(name, "ip", "-6", "route", "change", "default", "via", v6, "rto_min", "30ms")
+    neighbours()
+
+
+def neighbours():
+    """The router's way to the Raw ends; again when its links had another master."""
     for side, (dev, behind) in DEVICE.items():
         mac = ":".join(f"{b:02x}" for b in hardware(side, dev))
         for address in RAW[side].values():
@@ -147,6 +153,17 @@ def grows(**want):
         if not low <= grown <= high:
             other = {k: after[k] - v for k, v in before.items() if isinstance(v, int) and after[k] != v}
             raise AssertionError(f"counter {key} grew by {grown}, not {by}; grown are {other}")
+
+
+@contextlib.contextmanager
+def met(**matches):
+    """A function that tells how many forwarded packets the nft match of this name has met."""
+    nft("table inet met {\n" + "".join(f"chain {name} {{\ntype filter hook forward priority 0\n{match} counter\n}}\n"
+                                       for name, match in matches.items()) + "}\n")
+    try:
+        yield lambda name: int(re.search(r"packets (\d+)", run("router", "nft", "list", "chain", "inet", "met", name))[1])
+    finally:
+        run("router", "nft", "delete table inet met")
 
 
 #

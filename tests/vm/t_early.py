@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # limit: 300
-# withstands: Segments ahead of a lost one
-"""Segments ahead of a lost one, in content: they pass with a copy kept, and nobody reads a byte of them that is not inspected."""
+# withstands
+"""Segments ahead of a lost one, in content: they pass with a copy kept, and nobody reads a byte of them that is not
+inspected."""
 import contextlib
 
 import lab
@@ -12,8 +13,9 @@ from lab import (ACK, FIN, POLICY, PSH, RESETTING, begin, content, envelope, gro
 END = b"\r\n.\r\n"
 HEAD = b"Subject: early\r\n\r\n"
 PARAMETERS = "/sys/module/nf_conntrack_esmtp/parameters/"
-CHUNKS = POLICY.replace("policy default {", "policy default {\n\tverbs { ehlo helo mail rcpt data bdat quit rset noop }")
-WATCHING = POLICY.replace("policy default {", "policy default {\n\tmode monitor")
+HEADING = "policy default {"
+CHUNKS = POLICY.replace(HEADING, HEADING + "\n\tverbs { ehlo helo mail rcpt data bdat quit rset noop }")
+WATCHING = POLICY.replace(HEADING, HEADING + "\n\tmode monitor")
 TLS = POLICY.replace("tls deny", "tls allow")
 
 
@@ -166,7 +168,7 @@ def test_acknowledged():
 #
 GAPS = {"one segment": [(0, 300)], "three": [(0, 100), (100, 200), (200, 300)],
         "into what came early": [(0, 350)], "over all of it": [(0, 500)], "over it and on": [(0, 600)],
-        "overlapping each other": [(0, 200), (100, 280), (250, 320)], "single bytes at its edge": [(0, 299), (299, 300)]}
+        "overlapping each other": [(0, 200), (100, 280), (250, 320)], "a byte at its edge": [(0, 299), (299, 300)]}
 
 
 def test_gap_shapes():
@@ -199,7 +201,8 @@ def test_two_holes():
 def test_overlapping_early():
     """early segments that overlap each other with the same bytes, in any order"""
     for v6 in False, True:
-        for pieces in [(300, 500), (400, 600)], [(400, 600), (300, 500)], [(300, 600), (400, 500)], [(400, 500), (300, 600)]:
+        for pieces in ([(300, 500), (400, 600)], [(400, 600), (300, 500)], [(300, 600), (400, 500)],
+                       [(400, 500), (300, 600)]):
             m = Mail(v6, MESSAGE)
             with grows(early=0, conflict=0, closed=0):
                 for a, b in pieces:
@@ -344,7 +347,8 @@ def test_end_by_bytes():
 def test_unknown_before():
     """bytes that would be an end only with what is missing before them do not pass"""
     for v6 in False, True:
-        for data in b"\n.\r\n", b".\r\n", b"\r\n", b"\n", b".\r\nQUIT\r\n", b"\r\nx", b"\nx", b"x\r\n.\r\n", b"x\r\n.\r\nRSET\r\n":
+        for data in (b"\n.\r\n", b".\r\n", b"\r\n", b"\n", b".\r\nQUIT\r\n", b"\r\nx", b"\nx", b"x\r\n.\r\n",
+                     b"x\r\n.\r\nRSET\r\n"):
             message = b"a: b\r\n\r\n" + b"c" * 50 + data
             m = Mail(v6, message)
             m.refused(58, len(message))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# withstands: Beginning a connection
+# withstands
 """How a connection begins: options that would lead past the router, bytes before they count, old ports taken again."""
 import socket
 import struct
@@ -41,7 +41,7 @@ def test_mptcp():
     around = option(MSS, b"\x05\xb4"), option(SACK_OK) + option(SCALE, b"\x07") + option(STAMP, bytes(8))
     for v6 in False, True:
         for capable in CAPABLE, CAPABLE_KEY, option(MPTCP, b"\x00\x81" + b"KEYKEY01"):
-            for before, behind in (b"", b""), (around[0], b""), (b"", around[1]), around, (b"\1" + around[0][:3], b"\1"):
+            for before, behind in (b"", b""), (around[0], b""), (b"", around[1]), around:
                 if len(before + capable + behind) > 40 or len(before + behind) % 4:
                     continue
                 c, s = ends(v6)
@@ -56,7 +56,7 @@ def test_mptcp():
 
 
 def test_mptcp_data():
-    """and so it does on a SYN with data"""
+    """a SYN with both data and the MPTCP option loses both"""
     for v6 in False, True:
         c, s = ends(v6)
         with grows(mptcp=1, syn_data=1):
@@ -284,5 +284,5 @@ def test_split_handshake():
 if __name__ == "__main__":
     lab.up()
     rules(inspect())
-    lab.tests(test_mptcp, test_mptcp_data, test_mptcp_join, test_mptcp_kernel, test_fast_open_option, test_fast_open_cookie,
-              test_syn_again, test_finished, test_finished_kernel, test_both_open, test_split_handshake)
+    lab.tests(test_mptcp, test_mptcp_data, test_mptcp_join, test_mptcp_kernel, test_fast_open_option,
+              test_fast_open_cookie, test_syn_again, test_finished, test_finished_kernel, test_both_open, test_split_handshake)

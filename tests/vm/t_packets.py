@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 """Packets of other shapes: fragments, options of IP and TCP, extension headers. All are edited, held and cut as usual."""
 import itertools
 import socket

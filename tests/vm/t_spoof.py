@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 """Segments that an end sends to itself in the other's name, to have its bytes taken for something else."""
 import lab
 from lab import ACK, RAW, Raw, begin, grows, inspect, raw_pair, rules, talk

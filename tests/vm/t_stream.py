@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 """Segments: repeated, early, held back, on a SYN, urgent, in conflict, around the end of the numbers."""
 import socket
 import threading

@@ -325,6 +325,8 @@ class Raw:
         self.dst = socket.inet_pton(family(self.v6), to)
         self.snd, self.rcv, self.isn = isn, 0, isn
         self.window = 65535     # as it stands in the header
+        self.right = None       # or the window's right edge, which does not move by itself
+        self.scale = 0          # then
         self.stamp = None       # of what is sent, once timestamps are in use
         self.echo = 0           # the peer's last
         self.early = []         # what came ahead of rcv: (start, end)
@@ -344,14 +346,15 @@ class Raw:
         """stamp: True for the timestamp that is due, else its value, or None for no such option."""
         seq = (self.snd if seq is None else seq) & 0xffffffff
         stamp = self.stamp if stamp is True else stamp
+        if window is None:
+            window = self.window if self.right is None else (self.right - self.rcv & 0xffffffff) >> self.scale
         if stamp is not None:
             options = b"\1\1" + struct.pack(">BBII", STAMP, 10, stamp & 0xffffffff, self.echo) + options
         ack = self.rcv if ack is None else ack
         if not flags & ACK:
             ack = 0
         raw = struct.pack(">HHIIBBHHH", self.sport, self.dport, seq, ack & 0xffffffff,
-                          (20 + len(options)) // 4 << 4, flags, self.window if window is None else window, 0,
-                          urg) + options + data
+                          (20 + len(options)) // 4 << 4, flags, window, 0, urg) + options + data
         total = checksum(self.src + self.dst + struct.pack(">II", len(raw), 6) + raw) ^ spoil
         return self.ip(raw[:16] + struct.pack(">H", total) + raw[18:], 6, options=ip_options, tos=tos)
 
@@ -470,14 +473,16 @@ class Raw:
 _port = 30000
 
 
-def raw_pair(v6=False, port=25, sport=None, client_isn=1000000, server_isn=2000000, **kw):
-    """Two Raw ends, connected."""
+def raw_pair(v6=False, port=25, sport=None, client_isn=1000000, server_isn=2000000, room=None, **kw):
+    """Two Raw ends, connected. room: the server takes so many bytes, and no more before it says so."""
     global _port
     _port += 1
     sport = sport or _port
     c = Raw("client", sport, RAW["server"][v6], port, client_isn)
     s = Raw("server", port, RAW["client"][v6], sport, server_isn)
     c.strict = s.strict = True
+    if room is not None:
+        s.right = client_isn + 1 + room
     handshake(c, s, **kw)
     return c, s
 

@@ -50,6 +50,18 @@ class Mail:
             self.send(a, b, **kw)
             self.s.silent(0.2)
 
+    def withheld(self, a, b, end):
+        """What of it passes stops before the byte at this place, which may end the message."""
+        with grows(early=1, conflict=0):
+            self.send(a, b)
+            seg = self.s.get(0.2)
+            while seg:
+                at = (seg.seq - self.start) & 0xffffffff
+                same(seg.payload, self.message[at:at + len(seg.payload)])
+                assert at + len(seg.payload) <= end, f"{seg} reaches over the end of the message"
+                self.s.take(seg)
+                seg = self.s.get(0.2)
+
     def has(self, upto):
         """The server has all up to there."""
         assert (self.s.rcv - self.start) & 0xffffffff == upto, f"the server has {(self.s.rcv - self.start)}, not {upto}"
@@ -301,30 +313,30 @@ def test_end_splits():
     for v6 in False, True:
         for split in range(5):
             m = Mail(v6, message)
-            at = len(body) + split
-            m.refused(at, len(message))
+            at, last = len(body) + split, len(message) - 1
+            m.withheld(at, len(message), last)
             m.passes(0, at - 200)
-            m.refused(at, len(message))
+            m.withheld(at, len(message), last)
             # The bytes before it are known now, though not in order.
             m.early(at - 100, at)
-            m.refused(at, len(message))
+            m.withheld(at, len(message), last)
             m.passes(at - 200, at - 100)
-            m.has(at)
             m.ends()
 
 
 def test_end_inside():
-    """an early segment with the end in it does not pass, and nothing behind it"""
+    """an early segment with the end in it passes at most up to there, and nothing behind it"""
     for v6 in False, True:
         message = MESSAGE + b"NOOP\r\nRSET\r\n"
-        m = Mail(v6, message)
-        m.refused(300, len(message))
-        m.refused(len(message) - 6, len(message))
-        m.refused(len(message) - 12, len(message) - 6)
-        m.early(200, 300)
-        m.passes(0, 200)
-        m.passes(300, len(message))
-        m.has(len(message))
+        for a in 300, 700, len(MESSAGE) - 6:
+            m = Mail(v6, message)
+            m.withheld(a, len(message), len(MESSAGE) - 1)
+            m.refused(len(MESSAGE), len(message))
+            m.refused(len(message) - 6, len(message))
+            m.passes(200, 300)
+            m.passes(0, 200)
+            m.passes(300, len(message))
+            m.has(len(message))
 
 
 def test_end_by_bytes():
@@ -344,18 +356,27 @@ def test_end_by_bytes():
         m.ends()
 
 
+def may_end(data):
+    """The place of the first byte that ends a message, if what is before the data fits."""
+    for i in range(len(data)):
+        if data[:i + 1].endswith(END) or END.endswith(data[:i + 1]):
+            return i
+    return None
+
+
 def test_unknown_before():
     """bytes that would be an end only with what is missing before them do not pass"""
+    ends = (b"\n.\r\n", b".\r\n", b"\r\n", b"\n", b".\r\nQUIT\r\n", b"\r\nx", b"\nx", b"x\r\n.\r\n",
+            b"x\r\n.\r\nRSET\r\n")
+    others = b"x\r\n", b"..\r\n", b"\r", b".", b".\r", b"x\r\n..\r\n", b"x\n.\n", b"x\r\n.\r", b"x\r.\r\n"
+    head = b"a: b\r\n\r\n" + b"c" * 50
     for v6 in False, True:
-        for data in (b"\n.\r\n", b".\r\n", b"\r\n", b"\n", b".\r\nQUIT\r\n", b"\r\nx", b"\nx", b"x\r\n.\r\n",
-                     b"x\r\n.\r\nRSET\r\n"):
-            message = b"a: b\r\n\r\n" + b"c" * 50 + data
-            m = Mail(v6, message)
-            m.refused(58, len(message))
-        for data in b"x\r\n", b"..\r\n", b"\r", b".", b".\r", b"x\r\n..\r\n", b"x\n.\n", b"x\r\n.\r", b"x\r.\r\n":
-            message = b"a: b\r\n\r\n" + b"c" * 50 + data + b"\r\n.\r\n"
-            m = Mail(v6, message)
-            m.early(58, 58 + len(data))
+        for data in ends:
+            m = Mail(v6, head + data)
+            m.withheld(len(head), len(head + data), len(head) + may_end(data))
+        for data in others:
+            m = Mail(v6, head + data + END)
+            m.early(len(head), len(head + data))
 
 
 def test_behind_refused():
@@ -364,10 +385,10 @@ def test_behind_refused():
         message = MESSAGE[:-3] + b".\r\nNOOP\r\nRSET\r\nNOOP\r\n"
         m = Mail(v6, message)
         end = len(MESSAGE)
-        m.refused(500, end)
+        m.withheld(500, end, end - 1)
         m.refused(end, end + 6)
         m.refused(end + 12, end + 18)
-        m.early(300, 500)
+        m.passes(300, 500)
         m.passes(0, 300)
         m.passes(500, end)
         # Commands now: they wait for their turn.

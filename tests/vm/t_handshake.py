@@ -49,6 +49,7 @@ def test_mptcp():
                 with grows(mptcp=2):
                     passes(c, s, SYN, before + capable + behind, nops)
                     passes(s, c, SYN | ACK, before + capable + behind, nops)
+                c.stamp = s.stamp = 10 if behind else None
                 c.ack()
                 s.want(b"")
                 begin(c, s)

@@ -161,7 +161,8 @@ def met(**matches):
     nft("table inet met {\n" + "".join(f"chain {name} {{\ntype filter hook forward priority 0\n{match} counter\n}}\n"
                                        for name, match in matches.items()) + "}\n")
     try:
-        yield lambda name: int(re.search(r"packets (\d+)", run("router", "nft", "list", "chain", "inet", "met", name))[1])
+        yield lambda name: int(re.search(r"packets (\d+)", run("router", "nft", "list", "chain", "inet", "met",
+                                                               name))[1])
     finally:
         run("router", "nft", "delete table inet met")
 

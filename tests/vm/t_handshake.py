@@ -285,5 +285,4 @@ def test_split_handshake():
 if __name__ == "__main__":
     lab.up()
     rules(inspect())
-    lab.tests(test_mptcp, test_mptcp_data, test_mptcp_join, test_mptcp_kernel, test_fast_open_option,
-              test_fast_open_cookie, test_syn_again, test_finished, test_finished_kernel, test_both_open, test_split_handshake)
+    lab.tests(*(f for name, f in list(globals().items()) if name.startswith("test_")))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 240
+# limit: 400
 # withstands
 """Packets that are larger than a segment, up to BIG TCP's: edited in their middle, cut, compared, with their pieces in
 pages and in lists of packets."""
@@ -278,12 +278,13 @@ def test_merged():
 
 def hurry():
     """The client sends as much at once as it can, from the start and however slow the machine is. Its segments leave
-    room for 8 bytes: older kernels put a header into packets over 64 KiB and count it for each segment when they forward."""
+    room for 8 bytes: older kernels put a header into packets over 64 KiB and count it for each segment when they
+    forward."""
     lab.run("client", "sysctl", "-qw", "net.ipv4.tcp_tso_rtt_log=20", "net.ipv4.tcp_pacing_ss_ratio=1000",
             "net.ipv4.tcp_no_metrics_save=1")
     lab.run("client", "ip", "route", "change", "default", "via", "10.0.1.1", "rto_min", "30ms", "initcwnd", "500")
-    lab.run("client", "ip", "-6", "route", "change", "default", "via", "fd00:1::1", "rto_min", "30ms", "initcwnd", "500",
-            "mtu", "1492")
+    lab.run("client", "ip", "-6", "route", "change", "default", "via", "fd00:1::1", "rto_min", "30ms",
+            "initcwnd", "500", "mtu", "1492")
 
 
 if __name__ == "__main__":

@@ -50,3 +50,6 @@ kernel_named()
 	[ -n "$v" ] || die "no headers of a kernel $1"
 	printf '%s\n' "$v"
 }
+
+# A test in the VM with this line runs on the instruction clock (scripts/vm -i).
+on_clock='^# clock: instructions$'

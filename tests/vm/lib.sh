@@ -12,6 +12,9 @@
 #
 # Each box is a network namespace, each line a pair of veth. Client and server have more addresses for exempt and other
 # hosts: 10.0.1.3, 10.0.2.3, fd00:1::3, fd00:2::3.
+#
+# "lab_up relayed" cuts both lines in two: the inner ends c1, rc1, rs1 and s1 (named after their peers) are in a namespace
+# "wire" of their own, and nothing passes until a relay there does it.
 
 client4=10.0.1.2 client6=fd00:1::2 server4=10.0.2.2 server6=fd00:2::2
 router4=10.0.1.1 router6=fd00:1::1
@@ -134,6 +137,7 @@ kernel_log_check()
 #
 # The network.
 #
+# lab_up [relayed]
 lab_up()
 {
 	local n
@@ -143,8 +147,12 @@ lab_up()
 			net.ipv6.conf.default.accept_ra=0
 		ip -n $n link set lo up
 	done
-	ip link add c0 netns client type veth peer name rc netns router
-	ip link add s0 netns server type veth peer name rs netns router
+	if [ "${1:-}" = relayed ]; then
+		lines_cut
+	else
+		ip link add c0 netns client type veth peer name rc netns router
+		ip link add s0 netns server type veth peer name rs netns router
+	fi
 	ip -n client -b - <<-E
 		addr add $client4/24 dev c0
 		addr add $client4b/24 dev c0
@@ -174,16 +182,34 @@ lab_up()
 	on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
+# lines_cut: each end of a line gets a peer in "wire"
+lines_cut()
+{
+	local inner outer
+	ip netns add wire
+	on wire sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+	for inner in c1 rc1 rs1 s1; do
+		case $inner in
+		c1) outer="c0 netns client" ;;
+		s1) outer="s0 netns server" ;;
+		*) outer="${inner%1} netns router" ;;
+		esac
+		# shellcheck disable=SC2086
+		ip link add $outer type veth peer name $inner netns wire
+		ip -n wire link set $inner up
+	done
+}
+
 # lab_down: ends every process in the namespaces and removes them
 lab_down()
 {
 	local n p
-	for n in client router server; do
+	for n in client router server wire; do
 		for p in $(ip netns pids $n 2>/dev/null); do
 			kill -KILL "$p" 2>/dev/null
 		done
 	done
-	for n in client router server; do
+	for n in client router server wire; do
 		ip netns del $n 2>/dev/null
 	done
 	rm -rf /run/postfix-*

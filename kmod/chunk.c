@@ -209,17 +209,17 @@ struct esmtp_chunk *esmtp_chunk_early(struct esmtp_session *s,
 				      struct esmtp_flow *fl, u32 seq, u32 len)
 {
 	struct esmtp_chunk *prev = chunk_before(fl, seq);
-	enum esmtp_ns_counter full;
+	u32 size = chunk_size(len, EARLY_MIN);
 	u8 tail = ESMTP_END_UNKNOWN;
+	enum esmtp_ns_counter full;
 	struct esmtp_chunk *c;
-	u32 size;
 
-	size = chunk_size(len, EARLY_MIN);
 	if (prev && prev->early && prev->seq + prev->len == seq) {
 		if (prev->size > prev->len)
 			return prev;
 		/* Many segments come one behind the other. */
-		size = CHUNK_MAX;
+		if (!exceeded(s, fl, CHUNK_MAX, true))
+			size = CHUNK_MAX;
 		tail = prev->tail;
 	}
 	full = exceeded(s, fl, size, true);

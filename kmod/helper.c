@@ -253,6 +253,11 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 		esmtp_count(en, ESMTP_NC_STALE);
 		return NF_DROP;
 	}
+	/* No receiver takes what has a wrong sum; where conntrack was told not to look, we do. */
+	if (!nf_ct_net(ct)->ct.sysctl_checksum && !esmtp_packet_sum_ok(&pkt)) {
+		esmtp_count(en, ESMTP_NC_STALE);
+		return NF_DROP;
+	}
 	if (pkt.syn)
 		return handshake(en, hd, &pkt);
 	if (!tidy(en, &pkt))

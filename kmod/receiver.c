@@ -6,6 +6,7 @@
  * What a receiver does not take must not be remembered here: else a stranger could have his
  * bytes compared with the sender's. Conntrack has looked before, but at
  * less: it knows no timestamps, takes a little more than the window, and can be told to be liberal.
+ * (Checksums are help()'s business.)
  */
 #include <net/netfilter/nf_conntrack.h>
 #include <net/tcp.h>
@@ -75,13 +76,6 @@ static void note_stamp(struct esmtp_flow *fl, const struct esmtp_packet *pkt,
 	fl->flags |= FLOW_STAMPED;
 }
 
-static bool sum_ok(const struct esmtp_session *s,
-		   const struct esmtp_packet *pkt)
-{
-	return !pkt->len || nf_ct_net(s->ct)->ct.sysctl_checksum ||
-	       esmtp_packet_sum_ok(pkt);
-}
-
 /* A FIN in the middle of what has passed already is nobody's. */
 static bool fin_ok(const struct esmtp_flow *fl, const struct esmtp_packet *pkt)
 {
@@ -112,7 +106,7 @@ bool esmtp_receivable(struct esmtp_session *s, struct esmtp_packet *pkt)
 
 	if (s->stamped)
 		esmtp_packet_options(pkt, &opt);
-	if (!ack_ok(s, pkt) || !fin_ok(fl, pkt) || !sum_ok(s, pkt) ||
+	if (!ack_ok(s, pkt) || !fin_ok(fl, pkt) ||
 	    (s->stamped && !stamp_ok(fl, &opt))) {
 		esmtp_count(s->en, ESMTP_NC_STALE);
 		return false;

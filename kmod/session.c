@@ -235,11 +235,14 @@ static void flow_init(struct esmtp_session *s, enum esmtp_dir dir,
 	fl->next = fl->first;
 	fl->acked = fl->first;
 	fl->scale = READ_ONCE(seen[!dir].td_scale);
-	/* Nobody was told more so far, see esmtp_window_first(); but the receiver may take more. */
-	fl->edge = fl->first + ESMTP_FIRST_WINDOW;
 	fl->right = READ_ONCE(seen[dir].td_maxend);
+	/* No ACK of the receiver yet: there is but the window of its SYN. */
+	if (fl->right == fl->first)
+		fl->right += READ_ONCE(seen[!dir].td_maxwin);
+	/* The sender was told no more than this, see esmtp_window_first(). */
+	fl->edge = fl->first + ESMTP_FIRST_WINDOW;
 	if (before(fl->right, fl->edge))
-		fl->right = fl->edge;
+		fl->edge = fl->right;
 }
 
 static struct esmtp_session *session_alloc(struct esmtp_net *en,

@@ -108,36 +108,29 @@ static bool is_lines(const struct esmtp_session *s, enum esmtp_dir dir)
 }
 
 /*
- * Inspect bytes @off … @end of a packet, which come next in the stream. They may be taken in
- * part: fl->next tells. Returns 0 or -errno: do not pass.
+ * Read @room bytes of the packet, from *@off on, that stand in the room of @c. The engine may stop
+ * at every line, and goes on from there. *@off moves on by what was taken; bytes of another kind
+ * have moved to another chunk, and with them the end of the stream. Returns 0; -EAGAIN: what is
+ * left waits; or -errno: do not pass.
  */
-static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
-		      u32 off, u32 end, struct list_head *notes)
+static int take_room(struct esmtp_session *s, struct esmtp_packet *pkt,
+		     u32 *off, struct esmtp_chunk *c, u32 room,
+		     struct list_head *notes)
 {
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
-	struct esmtp_chunk *c, *filled = NULL;
 	struct esmtp_result r;
-	u32 room, taken;
+	u32 taken, len;
 	u8 *copy;
-	int err = 0;
+	int err;
 
-	while (off < end && s->state == SESSION_OPEN && !err) {
-		room = esmtp_chunk_room(s, fl, end - off,
-					is_lines(s, pkt->dir), &c);
-		if (!room)
-			return 0;
+	do {
 		copy = c->data + c->len;
-		/* The engine may stop at every line: what it left is there already. */
-		if (c != filled &&
-		    skb_copy_bits(pkt->skb, pkt->payload + off, copy, room))
-			return -EFAULT;
-		filled = c;
-
+		len = c->len;
 		taken = esmtp_engine_feed(&s->engine, &s->policy->engine,
 					  pkt->dir, copy, room, &r);
 		esmtp_stream_events(s, pkt->dir, &r, notes);
 		esmtp_policy_count(s->policy, ESMTP_PC_BYTES, taken);
-		err = apply_edits(pkt, off, copy, &r);
+		err = apply_edits(pkt, *off, copy, &r);
 		esmtp_stream_trace(s, pkt->dir, fl->next, copy, taken,
 				   r.content);
 		if (!esmtp_chunk_append(s, fl, c, taken, r.content)) {
@@ -146,18 +139,45 @@ static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 					   ESMTP_EVENT_NOT_RETAINED, notes);
 			return -ENOMEM;
 		}
-		if (!c->len)
-			esmtp_chunk_free(s, fl, c);
-		off += taken;
+		*off += taken;
+		room -= taken;
 		esmtp_stream_follow(s, &r);
 		if (r.hold)
-			break;
+			return err ?: -EAGAIN;
 		if (WARN_ON_ONCE(!taken && s->state == SESSION_OPEN)) {
 			esmtp_close_session(s, ESMTP_CLOSE_RESET);
 			return -EINVAL;
 		}
-	}
+	} while (!err && room && s->state == SESSION_OPEN && c->len != len);
 	return err;
+}
+
+/*
+ * Inspect bytes @off … @end of a packet, which come next in the stream. They may be taken in
+ * part: fl->next tells. Returns 0 or -errno: do not pass.
+ */
+static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
+		      u32 off, u32 end, struct list_head *notes)
+{
+	struct esmtp_flow *fl = &s->flow[pkt->dir];
+	struct esmtp_chunk *c;
+	u32 room;
+	int err = 0;
+
+	while (off < end && s->state == SESSION_OPEN && !err) {
+		room = esmtp_chunk_room(s, fl, end - off,
+					is_lines(s, pkt->dir), &c);
+		if (!room)
+			return 0;
+		err = -EFAULT;
+		if (!skb_copy_bits(pkt->skb, pkt->payload + off,
+				   c->data + c->len, room))
+			err = take_room(s, pkt, &off, c, room, notes);
+		/* A session that closes has given all of them back. */
+		if (s->state != SESSION_CLOSED && !c->len)
+			esmtp_chunk_free(s, fl, c);
+	}
+	return err == -EAGAIN ? 0 : err;
 }
 
 /*
@@ -266,8 +286,13 @@ static unsigned int pass(struct esmtp_session *s, struct esmtp_packet *pkt)
 
 	if (s->state == SESSION_BYPASS)
 		return NF_ACCEPT;
+	if (keep > pkt->len && pkt->fin) {
+		/* What came early is behind it. */
+		esmtp_count(s->en, ESMTP_NC_STALE);
+		return NF_DROP;
+	}
 	if (keep >= pkt->len) {
-		if (pkt->fin && keep == pkt->len)
+		if (pkt->fin)
 			fl->flags |= FLOW_FIN;
 		return NF_ACCEPT;
 	}

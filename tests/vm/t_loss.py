@@ -8,7 +8,7 @@ Both lines of the lab go through relay.c: losses between client and router are h
 those between router and server are repeats. The relay lets the bytes' positions decide, so a mail meets the same losses with the
 helper and without it; time is executed instructions, idle time is skipped. What is left between two runs of one seed is
 when things happen: a millisecond here moves TCP's timers and its congestion window there. Of about 150 losses each has its
-share of that, and it averages out: runs of one seed without helper differ by up to 3 %. A helper that drops
+share of that, and it averages out: runs of one seed without helper differ by about 3 %. A helper that drops
 early segments takes four times as long."""
 import hashlib
 import random

@@ -149,27 +149,33 @@ def first_bytes(word):
     return f"@th,256,{8 * len(word)} 0x{word.hex()}"
 
 
+def big_held(v6, message):
+    """Whether DATA was in a large packet: the sender decides, by what it thinks of the path."""
+    with listening(v6) as lst, met(held=over(v6) + " " + first_bytes(b"DATA\r\n")) as count:
+        c, s = pair(lst, v6)
+        mail(c, s, text(1 << 20))
+        said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\n", s)
+        said(s, b"250 ok\r\n250 ok\r\n", c)
+        with grows(held=(1, 99), closed=0, event__early_content=1):
+            at_once(c, b"DATA\r\n" + message)
+            same(read(s, 6), b"DATA\r\n")
+            quiet(s, 0.7)
+        met_one = count("held")
+        said(s, b"354 go\r\n", c)
+        same(read(s, len(message)), message)
+        said(s, b"250 ok\r\n", c)
+        said(c, b"STARTTLS\r\n", s, b"XXXXXXXX\r\n")
+        c.close()
+        s.close()
+        return met_one
+
+
 def test_big_held():
     """DATA and content in one packet of more than 64 KiB: the content waits for 354"""
     message = text(130000)
     with big():
         for v6 in big_cases():
-            with listening(v6) as lst, met(held=over(v6) + " " + first_bytes(b"DATA\r\n")) as count:
-                c, s = pair(lst, v6)
-                mail(c, s, text(1 << 20))
-                said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\n", s)
-                said(s, b"250 ok\r\n250 ok\r\n", c)
-                with grows(held=(1, 99), closed=0, event__early_content=1):
-                    at_once(c, b"DATA\r\n" + message)
-                    same(read(s, 6), b"DATA\r\n")
-                    quiet(s, 0.7)
-                assert count("held"), "DATA was in no large packet: nothing was tested"
-                said(s, b"354 go\r\n", c)
-                same(read(s, len(message)), message)
-                said(s, b"250 ok\r\n", c)
-                said(c, b"STARTTLS\r\n", s, b"XXXXXXXX\r\n")
-                c.close()
-                s.close()
+            assert any(big_held(v6, message) for _ in range(5)), "DATA was in no large packet: nothing was tested"
 
 
 def test_big_edits():

@@ -139,7 +139,7 @@ struct conn {
 	u64 prng;
 	u16 port;
 	bool open, syn_sent, fin_sent, fin_seen, reset, done, peer_scale, peer_ts;
-	u32 una, limit, recover;	/* offsets in the client's stream */
+	u32 una, limit, recover, high;	/* offsets in the client's stream; high: of the highest segment */
 	u32 rcv_isn, rcv;		/* rcv: offset in the server's stream */
 	u32 acked;			/* the highest such that any segment has acknowledged, also one that got lost */
 	u32 snd_wnd, ts_base, ts_recent;
@@ -207,6 +207,7 @@ void wire_receive(bool v6);
 void client_start(struct conn *c, u64 now);
 void client_run(struct conn *c, u64 now);
 u64 client_next(const struct conn *c);
+u32 client_at(const struct conn *c);
 void client_segment(struct conn *c, u32 flags, u32 seq, u32 ack, u32 window, const u8 *data, u32 len);
 
 /* server.c */

@@ -223,8 +223,9 @@ static void judge_end(struct conn *c)
 			fail(c, "the server saw the end after %u of %u bytes", v->n_read, s->len);
 		return;
 	default:
-		fail(c, "stuck in stage %u of %u: %u of %u bytes read, %u acknowledged, the client got %u of %u%s", c->stage,
-		     s->n_stages, v->n_read, s->len, c->una, c->rcv, v->n_out, v->accepted ? "" : ", not accepted");
+		fail(c, "stuck in stage %u of %u: %u of %u bytes read, %u sent, %u acknowledged, window %u; the client got %u of %u%s%s",
+		     c->stage, s->n_stages, v->n_read, s->len, c->limit, c->una, c->snd_wnd, c->rcv, v->n_out,
+		     v->eof ? ", the server had the FIN" : "", v->accepted ? "" : ", not accepted");
 	}
 }
 

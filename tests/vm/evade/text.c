@@ -239,6 +239,25 @@ static void read_step(struct schedule *s, struct reader *r, bool pause)
 		r->why = "the segment is not inside of its stage";
 }
 
+/* A segment for each byte of the stage. */
+static void read_bytewise(struct schedule *s, struct reader *r)
+{
+	u32 i, n = s->n_stages ? s->stages[s->n_stages - 1].len : 0;
+
+	if (!n || s->n_steps + n > STEPS_MAX) {
+		r->why = "no stage, or too many segments";
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		struct step *st = &s->steps[s->n_steps++];
+
+		memset(st, 0, sizeof(*st));
+		st->stage = s->n_stages - 1;
+		st->off = i;
+		st->len = 1;
+	}
+}
+
 static void read_head(struct schedule *s, struct reader *r)
 {
 	if (word(r, "family"))
@@ -273,6 +292,8 @@ static void read_line(struct schedule *s, struct reader *r)
 		read_step(s, r, false);
 	else if (word(r, "pause"))
 		read_step(s, r, true);
+	else if (word(r, "bytewise"))
+		read_bytewise(s, r);
 	else if (word(r, "reads"))
 		read_want(s, r);
 	else
@@ -281,11 +302,11 @@ static void read_line(struct schedule *s, struct reader *r)
 		r->why = "something stands behind the end of the line";
 }
 
-/* What a fixed case expects: "must close", "may close"; nothing = by its segments. */
+/* What a fixed case expects: "must-close", "may-close", "must-end"; nothing = by its segments. */
 bool schedule_parse(struct schedule *s, const char *text, const char **why)
 {
 	struct reader r = { .p = text };
-	bool must = false, may = false;
+	bool must = false, may = false, end = false;
 
 	memset(s, 0, offsetof(struct schedule, text));
 	s->window = 65535;
@@ -295,6 +316,8 @@ bool schedule_parse(struct schedule *s, const char *text, const char **why)
 			must = true;
 		else if (word(&r, "may-close"))
 			may = true;
+		else if (word(&r, "must-end"))
+			end = true;
 		else if (*r.p && *r.p != '\n' && *r.p != '#')
 			read_line(s, &r);
 		r.p += strcspn(r.p, "\n");
@@ -304,6 +327,8 @@ bool schedule_parse(struct schedule *s, const char *text, const char **why)
 	schedule_judge(s);
 	if (may)
 		s->expect = EXPECT_ANY;
+	if (end)
+		s->expect = EXPECT_END;
 	if (must)
 		s->expect = EXPECT_CLOSED;
 	*why = r.why;

@@ -243,7 +243,7 @@ void wire_send(struct conn *c, u32 seq, u32 flags, const u8 *data, u32 len, cons
 
 void wire_ack(struct conn *c)
 {
-	wire_send(c, c->s->isn + 1 + c->una + (c->fin_sent && c->una == c->s->len), TCP_ACK, NULL, 0, NULL);
+	wire_send(c, c->s->isn + 1 + client_at(c), TCP_ACK, NULL, 0, NULL);
 	c->ack_at = 0;
 }
 

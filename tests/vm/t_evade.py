@@ -28,15 +28,13 @@ policy default {
 	match ehlo-reply-parameter others mask
 }
 """
-# Tiny segments over IPv4 without timestamps go by the router's back door: nobody inspects them.
+# Tiny segments over IPv4 without timestamps go by the router's back door: nobody inspects them. (Packets of 41 to 47
+# bytes; those of 40 bear no data.)
 WEAK = """
-table netdev weak {{
-	chain back_door {{
-		type filter hook ingress device "rc" priority 0;
-		ip protocol tcp tcp dport 25 meta length 41-45 ether daddr set {} counter fwd to "rs"
-	}}
-}}
-"""
+qdisc add dev rc ingress
+""" + "".join(f"filter add dev rc parent ffff: protocol ip u32 match ip protocol 6 0xff match ip dport 25 0xffff "
+              f"match u16 {value} {mask} at 2 action mirred egress redirect dev rs\n"
+              for value, mask in (("0x0029", "0xffff"), ("0x002a", "0xfffe"), ("0x002c", "0xfffc")))
 MESSAGE = b"Subject: x\r\n\r\n" + b"0123456789abcdef\r\nSTARTTLS\r\n" * 4000 + b".\r\n"
 
 
@@ -84,23 +82,36 @@ def test_fixed():
     assert code in range(0, 100) and len(re.findall("^(?:not )?ok ", text, re.M)) >= 30, code
 
 
+def mac_of(name, dev):
+    return ":".join(f"{b:02x}" for b in lab.hardware(name, dev))
+
+
+def move_server(mac):
+    """The server's address on the wire."""
+    lab.run("server", "ip", "link", "set", "s0", "address", mac)
+    lab.run("router", "ip", "neigh", "flush", "dev", "rs")
+
+
 def test_weak_set_up():
     """a way round the module is found, made small, and found again by what was printed"""
-    mac = ":".join(f"{b:02x}" for b in lab.hardware("server", "s0"))
-    lab.nft(WEAK.format(mac))
+    lab.sh("offloads on")
+    own = mac_of("server", "s0")
+    move_server(mac_of("router", "rc"))     # what is only redirected keeps the address that it was sent to
+    lab.run("router", "tc", "-b", "-", text=WEAK)
     try:
         code, text = evade("--seed", "1", "--count", "60")
         assert code == 1 and "failed: schedule" in text, f"exit code {code}\n{text}"
-        shrunk = text.split("as small as it still fails\n")[1].split("\n---")[0]
+        shrunk = text.split("as small as it still fails\n--- ")[1].split("\n---")[0]
         why, schedule = shrunk.split("\n", 1)
         steps = re.findall("^seg .*", schedule, re.M)
         print("# found: " + shrunk.replace("\n", "\n#   "))
-        assert 1 <= len(steps) <= 3, shrunk
+        assert 1 <= len(steps) <= 4, text
         assert evade("--schedule", "-", text=schedule)[0] == 1, "what was printed does not fail"
     finally:
-        lab.run("router", "nft", "delete table netdev weak")
+        lab.run("router", "tc", "qdisc", "del", "dev", "rc", "ingress")
+        move_server(own)
     code, text = evade("--schedule", "-", text=schedule)
-    assert code == 0, f"it fails without the back door, too:\n{why}\n{text}"
+    assert code == 0, f"it fails without the back door, too: {why}\n{text}"
 
 
 #
@@ -232,12 +243,12 @@ def test_big_packets():
             with listen(v6=v6) as lst:
                 c, s = joined(lst, SERVER[v6])
                 said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
-                lines = b"NOOP\r\nSTARTTLS\r\n" * 3000
+                lines = b"NOOP\r\n" * 3000 + b"STARTTLS\r\n" * 3000
                 sender = threading.Thread(target=c.sendall, args=(lines + b"DATA\r\n" + MESSAGE,))
                 sender.start()
                 same(read(s, len(lines) + 6), lines.replace(b"STARTTLS", b"XXXXXXXX") + b"DATA\r\n")
                 quiet(s, 0.2)
-                said(s, b"250 ok\r\n500 what\r\n" * 3000 + b"354 go\r\n", c)
+                said(s, b"250 ok\r\n" * 3000 + b"500 what\r\n" * 3000 + b"354 go\r\n", c)
                 same(read(s, len(MESSAGE)), MESSAGE)
                 sender.join()
                 c.close()

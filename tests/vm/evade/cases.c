@@ -63,8 +63,11 @@ const struct fixed_case cases[] = {
 	  HELLO DATA SAY(MESSAGE) "seg 49 4\n" "seg 40 9\n" "seg 27 13\n" "seg 12 15\n" "seg 5 7\n" "seg 0 5\n" BYE READS_MAIL },
 	{ "content with a hole that is filled late arrives",
 	  HELLO DATA SAY(MESSAGE) "seg 0 5\n" "seg 9 20\n" "seg 35 10\n" "pause 300\n" "seg 29 6\n" "pause 300\n" "seg 5 4\n" BYE READS_MAIL },
-	{ "the end of a message ahead of a hole does not make commands of what follows",
-	  HELLO DATA SAY(MESSAGE "STARTTLS\\r\\nNOOP\\r\\n") "seg 53 10\n" "seg 48 21\n" "seg 20 49\n" "seg 0 20\n" BYE },
+	{ "commands ahead of the end of a message are read as commands",
+	  HELLO DATA SAY(MESSAGE "NOOP abc\\r\\nNOOP\\r\\n") "seg 53 10\n" "seg 48 21\n" "seg 20 49\n" "seg 0 20\n" BYE
+	  READS_HELLO READS_DATA READS(MESSAGE "NOOP abc\\r\\nNOOP\\r\\n") READS_BYE },
+	{ "a masked command ahead of the end of a message closes the connection, the server does not read it",
+	  "must-close\n" HELLO DATA SAY(MESSAGE "STARTTLS\\r\\nNOOP\\r\\n") "seg 53 10\n" "seg 0 53\n" BYE },
 	{ "content ahead of the answer to DATA arrives behind it",
 	  HELLO ENVELOPE SAY("DATA\\r\\n" MESSAGE) "seg 6 53\n" "seg 0 59\n" BYE READS_MAIL },
 	{ "other bytes in an early piece of content close the connection or are not read",

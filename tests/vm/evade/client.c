@@ -245,7 +245,7 @@ static void take_data(struct conn *c, u32 flags, u32 off, const u8 *data, u32 le
 
 	if (len)
 		compare(c, off, data, len);
-	if (c->s->acks == ACKS_LOSSY && c->lost < 5 && chance(&c->prng, 35)) {
+	if (c->s->acks == ACKS_LOSSY && c->lost < 3 && chance(&c->prng, 35)) {
 		c->lost++;
 		if (end <= c->rcv || chance(&c->prng, 50) || !len)
 			return;

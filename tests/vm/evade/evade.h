@@ -69,6 +69,7 @@ struct stage {
 enum expect {
 	EXPECT_END,		/* comes to its end */
 	EXPECT_ANY,		/* may be closed as well */
+	EXPECT_CUT,		/* may fall silent as well */
 	EXPECT_CLOSED,		/* must be closed */
 };
 

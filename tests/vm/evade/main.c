@@ -68,7 +68,7 @@ static void explain(struct schedule *s, struct verdict *v)
 
 	totals = before;
 	printf("--- schedule %u of seed %llu, %s\n--- %s\n", index, (unsigned long long)opt.seed,
-	       again ? "as small as it still fails" : "does not fail alone", v->why);
+	       again ? "as small as it still fails" : "does not fail again", v->why);
 	schedule_print(stdout, s);
 	printf("---\n");
 	fflush(stdout);

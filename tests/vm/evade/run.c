@@ -106,7 +106,7 @@ static bool is_over(struct conn *c, u64 now)
 			c->over_at = now + LINGER;
 		return now >= c->over_at;
 	}
-	if (now - c->begun < opt.deadline)
+	if (now - c->begun < (c->s->expect == EXPECT_CUT ? opt.deadline / 3 : opt.deadline))
 		return false;
 	c->v->outcome = OUT_STUCK;
 	return true;

@@ -305,6 +305,8 @@ static void odd_segment(struct schedule *s, const struct taste *t, u32 stage, co
 	} else if (kind >= 66 && kind < 71) {
 		st->marks = MARK_RST;
 		odd_number(s, st);
+		if (is_taken(st) && chance(r, 70))
+			st->shift += st->shift < 0 ? -200000 : 200000;
 		st->len = chance(r, 50) ? 0 : st->len;
 	} else if (kind >= 71 && kind < 75) {
 		st->marks = MARK_WIN0;
@@ -453,19 +455,23 @@ bool schedule_has_other(const struct schedule *s)
 }
 
 /*
- * Whether it may be closed: other bytes in content, a FIN in front of the end. A RST may hit
- * the number that the server expects, whatever was added to it.
+ * A FIN in front of the end or a RST that may be within reach: conntrack can take the connection for
+ * closed, and what comes later for nobody's.
  */
-static bool may_close(const struct schedule *s, const struct step *st, const u8 *map)
+static bool may_be_cut(const struct schedule *s, const struct step *st)
+{
+	u32 at = s->stages[st->stage].off + st->off;
+
+	if (st->marks & MARK_RST)
+		return !st->shift || is_taken(st);
+	return st->marks & MARK_FIN && (at + st->len != s->len || st->other) && (!st->shift || is_taken(st));
+}
+
+/* Other bytes in content may close it. */
+static bool may_be_closed(const struct schedule *s, const struct step *st, const u8 *map)
 {
 	u32 i, at = s->stages[st->stage].off + st->off;
 
-	if (st->pause)
-		return false;
-	if (st->marks & MARK_RST)
-		return !st->shift || is_taken(st);
-	if (st->marks & MARK_FIN)
-		return at + st->len != s->len || st->shift;
 	if (is_taken(st) && st->len && st->shift != -1)
 		return true;
 	if (!st->other)
@@ -476,16 +482,82 @@ static bool may_close(const struct schedule *s, const struct step *st, const u8 
 	return false;
 }
 
+/* A line that passes as it is, wherever it stands. */
+static bool is_plain(const u8 *p, u32 len)
+{
+	static const char *const verbs[] = { "MAIL", "RCPT", "NOOP", "RSET", "QUIT", "VRFY", "HELP", "ETRN", "HELO", "EHLO" };
+	u32 i;
+
+	for (i = 0; i < ARRAY_LEN(verbs); i++)
+		if (is_line(p, len, verbs[i]))
+			return true;
+	return false;
+}
+
+static bool has_other_in(const struct schedule *s, u32 from, u32 to)
+{
+	u32 i, at;
+
+	for (i = 0; i < s->n_steps; i++) {
+		at = s->stages[s->steps[i].stage].off + s->steps[i].off;
+		if (s->steps[i].other && at < to && at + s->steps[i].len > from)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What follows the end of a message without waiting for the answer may come ahead of that end, and pass as content. If
+ * it turns out to be a command that does not pass as it is, the connection has to be closed.
+ */
+static bool may_follow_early(const struct schedule *s, u32 from, u32 to, const u8 *map)
+{
+	u32 at = from, n;
+
+	while (at < to && !(map[at] && (at + 1 == to || !map[at + 1])))
+		at++;
+	if (at + 1 >= to)
+		return false;
+	if (has_other_in(s, at + 1, to))
+		return true;
+	for (at++; at < to; at += n) {
+		n = line_len(s->text + at, to - at);
+		if (map[at] || !is_plain(s->text + at, n))
+			return true;
+	}
+	return false;
+}
+
+static bool any_follows_early(const struct schedule *s, const u8 *map)
+{
+	u32 i, k;
+
+	for (i = 0; i < s->n_stages; i = k) {
+		for (k = i + 1; k < s->n_stages && s->stages[k].early; k++)
+			;
+		if (may_follow_early(s, s->stages[i].off, s->stages[k - 1].off + s->stages[k - 1].len, map))
+			return true;
+	}
+	return false;
+}
+
 void schedule_judge(struct schedule *s)
 {
 	static u8 map[TEXT_MAX];
 	u32 i;
 
 	schedule_content(s, map);
-	s->expect = EXPECT_END;
-	for (i = 0; i < s->n_steps; i++)
-		if (may_close(s, &s->steps[i], map))
+	s->expect = any_follows_early(s, map) ? EXPECT_ANY : EXPECT_END;
+	for (i = 0; i < s->n_steps; i++) {
+		const struct step *st = &s->steps[i];
+
+		if (st->pause)
+			continue;
+		if (may_be_cut(s, st))
+			s->expect = EXPECT_CUT;
+		else if (s->expect == EXPECT_END && may_be_closed(s, st, map))
 			s->expect = EXPECT_ANY;
+	}
 }
 
 void schedule_make(struct schedule *s, u64 seed, u32 index)

@@ -326,7 +326,7 @@ bool schedule_parse(struct schedule *s, const char *text, const char **why)
 	snprintf(s->name, sizeof(s->name), "schedule %u", s->index);
 	schedule_judge(s);
 	if (may)
-		s->expect = EXPECT_ANY;
+		s->expect = EXPECT_CUT;
 	if (end)
 		s->expect = EXPECT_END;
 	if (must)

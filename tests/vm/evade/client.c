@@ -285,6 +285,8 @@ void client_segment(struct conn *c, u32 flags, u32 seq, u32 ack, u32 window, con
 		return;
 	if (flags & TCP_RST) {
 		c->reset = off == c->rcv + c->fin_seen;
+		c->rst_count += !c->reset;
+		c->rst_at = off;
 		return;
 	}
 	if (flags & TCP_ACK)

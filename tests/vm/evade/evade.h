@@ -152,6 +152,7 @@ struct conn {
 	struct bytes got;		/* from the server */
 	struct bytes traced[2];		/* client's direction, server's */
 	u32 twice;			/* bytes that were traced a second time */
+	u32 rst_count, rst_at;		/* RSTs with a wrong number that came to the client; of the last */
 	char odd[160];			/* first thing seen on the wire that must not be */
 };
 

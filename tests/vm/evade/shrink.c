@@ -12,7 +12,7 @@
 
 #define CANDIDATES	48u
 #define AGAIN		8u		/* times at once that it is run again */
-#define SECONDS		90u
+#define SECONDS		45u
 
 struct round {
 	struct schedule *list;

@@ -64,6 +64,10 @@ build-all:
 vm: setup
 	$(Q)scripts/vm-test $(if $(KERNEL),-k $(KERNEL)) $(TEST)
 
+MINUTES	?= 10
+soak: setup
+	$(Q)MINUTES=$(MINUTES) scripts/vm-test -t $$(($(MINUTES) * 60 + 1200)) $(if $(KERNEL),-k $(KERNEL)) t_evade
+
 # Ends with the line "N passed, N failed".
 check: setup
 	$(Q)scripts/check
@@ -87,5 +91,6 @@ help:
 	@echo 'build-all  the module against every kernel, with sparse'
 	@echo 'vm         tests in the virtual machine; TEST="t-lab ..." runs only these,'
 	@echo '           KERNEL=7.3 boots another kernel'
+	@echo 'soak       random TCP evasions in the virtual machine for MINUTES=$(MINUTES); ESMTP_SEED=N repeats a run'
 
-.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm check demo shell help
+.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak check demo shell help

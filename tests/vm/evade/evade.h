@@ -69,7 +69,7 @@ struct stage {
 enum expect {
 	EXPECT_END,		/* comes to its end */
 	EXPECT_ANY,		/* may be closed as well */
-	EXPECT_CUT,		/* may fall silent as well */
+	EXPECT_CUT,		/* may fall silent as well, for conntrack has lost sight of it */
 	EXPECT_CLOSED,		/* must be closed */
 };
 
@@ -158,9 +158,9 @@ struct conn {
 
 struct options {
 	u64 seed;
-	u32 from, count, only, parallel, deadline, seconds;
+	u32 from, count, parallel, deadline, seconds, family;	/* family: 4, 6, 0 = both */
 	u16 port;
-	bool have_only, trace, cases, print;
+	bool trace, cases, print;
 	const char *file;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * evade [--seed N] [--from I] [--count N | --seconds S | --only I] [--parallel N]
- *	 [--port P] [--deadline MS] [--no-trace] [--print]
+ *	 [--family 4 | --family 6] [--port P] [--deadline MS] [--no-trace] [--print]
  * evade --cases
  * evade --schedule FILE		(- is standard input)
  *
@@ -174,6 +174,7 @@ static bool read_file(struct schedule *s)
 static const struct option words[] = {
 	{ "seed", 1, NULL, 's' }, { "from", 1, NULL, 'f' }, { "count", 1, NULL, 'n' }, { "only", 1, NULL, 'o' },
 	{ "seconds", 1, NULL, 't' }, { "parallel", 1, NULL, 'p' }, { "port", 1, NULL, 'P' }, { "deadline", 1, NULL, 'd' },
+	{ "family", 1, NULL, '6' },
 	{ "no-trace", 0, NULL, 'T' }, { "print", 0, NULL, 'v' }, { "cases", 0, NULL, 'c' }, { "schedule", 1, NULL, 'S' }, { 0 },
 };
 
@@ -190,11 +191,12 @@ static bool read_options(int argc, char **argv)
 		case 's': opt.seed = v; break;
 		case 'f': opt.from = v; break;
 		case 'n': opt.count = v; break;
-		case 'o': opt.from = v; opt.count = 1; opt.have_only = true; break;
+		case 'o': opt.from = v; opt.count = 1; break;
 		case 't': opt.seconds = v; break;
 		case 'p': opt.parallel = v; break;
 		case 'P': opt.port = v; break;
 		case 'd': opt.deadline = v; break;
+		case '6': opt.family = v; break;
 		case 'T': opt.trace = false; break;
 		case 'v': opt.print = true; break;
 		case 'c': opt.cases = true; break;

@@ -544,6 +544,7 @@ static bool any_follows_early(const struct schedule *s, const u8 *map)
 void schedule_judge(struct schedule *s)
 {
 	static u8 map[TEXT_MAX];
+	bool syn = false;
 	u32 i;
 
 	schedule_content(s, map);
@@ -553,11 +554,15 @@ void schedule_judge(struct schedule *s)
 
 		if (st->pause)
 			continue;
+		syn |= !!(st->marks & MARK_SYN);
 		if (may_be_cut(s, st))
 			s->expect = EXPECT_CUT;
 		else if (s->expect == EXPECT_END && may_be_closed(s, st, map))
 			s->expect = EXPECT_ANY;
 	}
+	/* A SYN behind the end makes conntrack forget the connection, with RSTs that are still due. */
+	if (syn && (s->fin_last || s->expect == EXPECT_ANY))
+		s->expect = EXPECT_CUT;
 }
 
 void schedule_make(struct schedule *s, u64 seed, u32 index)
@@ -574,6 +579,8 @@ void schedule_make(struct schedule *s, u64 seed, u32 index)
 	s->seed = mix(seed, index);
 	snprintf(s->name, sizeof(s->name), "schedule %u", index);
 	s->v6 = rnd(r, 2);
+	if (opt.family)
+		s->v6 = opt.family == 6;
 	s->timestamps = rnd(r, 2);
 	s->scale = rnd(r, 2);
 	s->slow = chance(r, 10);

@@ -15,6 +15,7 @@ struct taste {
 	u32 wild;		/* per cent of segments with something odd beside them */
 	bool other_commands, other_content;
 	bool pipelined, early;
+	bool rude;		/* FINs, RSTs and SYNs that may end it */
 	u8 cuts;
 };
 
@@ -299,13 +300,13 @@ static void odd_segment(struct schedule *s, const struct taste *t, u32 stage, co
 		odd_number(s, st);
 	if (is_taken(st))
 		st->len = 0;
-	if (kind >= 61 && kind < 66) {
+	if (kind >= 61 && kind < 66 && (t->rude || !(t->other_content || s->fin_last))) {
 		st->marks = MARK_SYN;
 		st->len = 0;
 	} else if (kind >= 66 && kind < 71) {
 		st->marks = MARK_RST;
 		odd_number(s, st);
-		if (is_taken(st) && chance(r, 70))
+		if ((!st->shift || is_taken(st)) && !t->rude)
 			st->shift += st->shift < 0 ? -200000 : 200000;
 		st->len = chance(r, 50) ? 0 : st->len;
 	} else if (kind >= 71 && kind < 75) {
@@ -315,7 +316,7 @@ static void odd_segment(struct schedule *s, const struct taste *t, u32 stage, co
 		st->off = 0;		/* a keep-alive: one byte that was there, or none */
 		st->shift = -1;
 		st->len = 0;
-	} else if (kind == 79) {
+	} else if (kind == 79 && t->rude) {
 		st->marks = MARK_FIN;
 	}
 	if (st->len && may_be_other(s, t, st, map) && chance(r, 60))
@@ -592,6 +593,7 @@ void schedule_make(struct schedule *s, u64 seed, u32 index)
 	t.other_content = t.other_commands && chance(r, 40);
 	t.pipelined = chance(r, 40);
 	t.early = chance(r, 25);
+	t.rude = chance(r, 15);
 	t.cuts = rnd(r, 5);
 	dialogue(s, &t);
 	schedule_content(s, map);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 """Bounds: bytes under way in a connection and in all, connections, a slot without a policy."""
 import os
 import threading

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 """What is edited is a copy: captures on the way in, and the queue of a sender on the router, keep the original."""
 import socket
 import struct

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 """How a connection is closed: silence, RSTs that are accepted, verdicts that wait for replies, what comes later."""
 import socket
 import subprocess

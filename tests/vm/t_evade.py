@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands evade/cases.c
 """TCP evasions, judged from outside: random schedules, and fixed cases for each known way (tests/vm/evade).
 
 ESMTP_SEED=N repeats a run; MINUTES=N plays random schedules for so long and nothing else."""

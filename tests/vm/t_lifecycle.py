@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 # limit: 240
 """Tables and modules come and go under open connections: nothing passes uninspected, nothing leaks or crashes."""
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 # clock: instructions
 # limit: 3000
 """A mail of 20 MB over lossy lines: the helper costs no time.

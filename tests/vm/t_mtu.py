@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 # limit: 240
 """Small links, a small path behind the router, and one that becomes small while a mail is under way.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 # limit: 240
 """The server's direction: greetings, replies and long EHLO replies, cut anywhere, out of order, repeated, in one piece.
 

@@ -18,6 +18,7 @@
 #define CHUNK_MIN	256u	/* header included */
 #define CHUNK_MAX	16384u
 #define EARLY_MIN	2048u	/* so that small segments far apart make no long list */
+#define MIXED_FROM	128u	/* chunks of one direction: from then on one may have both kinds */
 #define SMALL_REST	192u	/* less of a chunk is not worth a copy */
 #define RESERVE		2048u
 #define WINDOW_MIN	(2 * RESERVE)
@@ -91,6 +92,7 @@ static struct esmtp_chunk *chunk_new(struct esmtp_session *s,
 		.truesize = size,
 	};
 	list_add(&c->node, behind);
+	fl->n_chunks++;
 	charge(s, fl, size);
 	return c;
 }
@@ -99,6 +101,7 @@ void esmtp_chunk_free(struct esmtp_session *s, struct esmtp_flow *fl,
 		      struct esmtp_chunk *c)
 {
 	list_del(&c->node);
+	fl->n_chunks--;
 	if (c->early)
 		fl->early -= c->truesize;
 	charge(s, fl, -(long)c->truesize);
@@ -124,73 +127,81 @@ static struct esmtp_chunk *last_inspected(const struct esmtp_flow *fl)
 	return NULL;
 }
 
-u32 esmtp_chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
-		     bool whole, struct esmtp_chunk **out)
+/* A chunk behind all that was inspected. The more is under way, the larger, so that the list stays short. */
+static struct esmtp_chunk *chunk_next(struct esmtp_session *s,
+				      struct esmtp_flow *fl, u32 bytes)
 {
-	struct esmtp_chunk *c = last_inspected(fl);
-	enum esmtp_ns_counter full;
-	u32 size, rest;
+	struct esmtp_chunk *last = last_inspected(fl);
+	u32 least = clamp((fl->next - fl->acked) / 32, CHUNK_MIN, CHUNK_MAX);
 
-	if (c && c->content != whole) {
-		rest = c->size - c->len;
-		if (rest >= want || (!whole && rest >= SMALL_REST)) {
-			*out = c;
-			return min(want, rest);
-		}
-	}
-	/* The more there is, the larger: a list of some hundreds at the most, whatever comes. */
-	size = chunk_size(want, max(CHUNK_MIN, fl->retained / 32));
-	full = exceeded(s, fl, size, false);
-	if (full && c) {
-		esmtp_count(s->en, full);
-		return 0;
-	}
-	if (full)
-		size = min(size, RESERVE);
-	c = chunk_new(s, fl, size, c ? &c->node : &fl->chunks, fl->next);
-	if (!c)
-		return 0;
-	if (full && c->size < want)
-		esmtp_count(s->en, full);
-	*out = c;
-	return min(want, c->size);
+	return chunk_new(s, fl, chunk_size(bytes, least),
+			 last ? &last->node : &fl->chunks, fl->next);
 }
 
 /*
- * Bytes of another kind than those of the chunk they were read into move to chunks of their
- * own: one chunk, one rule for repeats. That may exceed the bounds, by no more than a head and
- * the room left in @c.
+ * How many more bytes of a kind @c can hold. Chunks of BDAT can be of one octet: where there are many chunks
+ * commands share theirs with content, and are judged by its rule when they are repeated.
  */
-static bool move_out(struct esmtp_session *s, struct esmtp_flow *fl,
-		     struct esmtp_chunk *c, u32 taken, bool content)
+static u32 rest(const struct esmtp_flow *fl, const struct esmtp_chunk *c,
+		bool content)
 {
-	const u8 *from = c->data + c->len;
-	struct list_head *behind = &c->node;
-	struct esmtp_chunk *own;
-	u32 n;
+	if (!c || (c->len && c->content != content && fl->n_chunks < MIXED_FROM))
+		return 0;
+	return c->size - c->len;
+}
 
-	for (; taken; taken -= n, from += n, behind = &own->node) {
-		own = chunk_new(s, fl, chunk_size(taken, CHUNK_MIN), behind,
-				fl->next);
-		if (!own)
-			return false;
-		n = min(taken, own->size);
-		memcpy(own->data, from, n);
-		own->content = content;
-		own->len = n;
-		fl->next += n;
+u32 esmtp_chunk_allowed(struct esmtp_session *s, struct esmtp_flow *fl,
+			u32 want, bool content)
+{
+	const struct esmtp_chunk *c;
+	enum esmtp_ns_counter full;
+	u32 some;
+
+	want = min_t(u32, want, CHUNK_MAX - sizeof(*c));
+	full = exceeded(s, fl, chunk_size(want, CHUNK_MIN), false);
+	if (!full)
+		return want;
+	c = last_inspected(fl);
+	some = c ? rest(fl, c, content) : RESERVE - sizeof(*c);
+	if (some < want)
+		esmtp_count(s->en, full);
+	return min(want, some);
+}
+
+u32 esmtp_chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
+		     u8 **room)
+{
+	struct esmtp_chunk *c = last_inspected(fl);
+
+	if (rest(fl, c, true) < min(want, SMALL_REST)) {
+		c = chunk_next(s, fl, want);
+		if (!c)
+			return 0;
 	}
-	return true;
+	*room = c->data + c->len;
+	return min(want, rest(fl, c, true));
 }
 
 bool esmtp_chunk_append(struct esmtp_session *s, struct esmtp_flow *fl,
-			struct esmtp_chunk *c, u32 taken, bool content)
+			const u8 *bytes, u32 len, bool content)
 {
-	if (c->len && c->content != content)
-		return move_out(s, fl, c, taken, content);
-	c->content = content;
-	c->len += taken;
-	fl->next += taken;
+	struct esmtp_chunk *c = last_inspected(fl);
+	u32 n;
+
+	for (; len; len -= n, bytes += n) {
+		if (!rest(fl, c, content)) {
+			c = chunk_next(s, fl, len);
+			if (!c)
+				return false;
+		}
+		n = min(len, rest(fl, c, content));
+		/* Content has been read in its place. */
+		if (bytes != c->data + c->len)
+			memcpy(c->data + c->len, bytes, n);
+		c->content |= content;
+		c->len += n;
+		fl->next += n;
+	}
 	return true;
 }
 

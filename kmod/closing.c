@@ -213,16 +213,6 @@ static void rst_send(struct esmtp_net *en, struct nf_conn *ct,
 	dst_output(en->net, NULL, skb);
 }
 
-/* A reference to the session's entry, or NULL once that is dying. */
-static struct nf_conn *session_ct(struct esmtp_session *s)
-{
-	struct nf_conn *ct = s->ct;
-
-	if (ct && !refcount_inc_not_zero(&ct->ct_general.use))
-		ct = NULL;
-	return ct;
-}
-
 static void rst_work(struct work_struct *work)
 {
 	struct esmtp_session *s = container_of(to_delayed_work(work),
@@ -235,13 +225,15 @@ static void rst_work(struct work_struct *work)
 	unsigned long due;
 	int dir;
 
+	rcu_read_lock();
 	spin_lock_bh(&s->lock);
 	due = s->closing.rst_due;
 	s->closing.rst_due = 0;
-	ct = session_ct(s);
+	ct = esmtp_session_entry(s);
 	for_each_set_bit(dir, &due, ESMTP_DIRS) {
 		seq[dir] = s->closing.rst_seq[dir];
-		fl[dir].mark = s->flow[dir].mark;
+		/* Where nothing has passed yet, marks are mostly the connection's. */
+		fl[dir].mark = s->flow[s->flow[dir].dst ? dir : !dir].mark;
 		fl[dir].iif = s->flow[dir].iif;
 		if (s->flow[dir].dst && dst_hold_safe(s->flow[dir].dst))
 			fl[dir].dst = s->flow[dir].dst;
@@ -249,15 +241,14 @@ static void rst_work(struct work_struct *work)
 	spin_unlock_bh(&s->lock);
 
 	local_bh_disable();
-	rcu_read_lock();
 	en = READ_ONCE(s->en);
 	for_each_set_bit(dir, &due, ESMTP_DIRS) {
 		if (ct && en)
 			rst_send(en, ct, dir, &fl[dir], seq[dir]);
 		dst_release(fl[dir].dst);
 	}
-	rcu_read_unlock();
 	local_bh_enable();
+	rcu_read_unlock();
 
 	if (ct)
 		nf_ct_put(ct);
@@ -302,6 +293,8 @@ static void bury(struct nf_conn *ct)
 
 void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 {
+	struct nf_conn *ct;
+
 	if (s->state >= SESSION_CLOSED)
 		return;
 	s->latched_at = 0;
@@ -323,8 +316,13 @@ void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 	esmtp_flow_free(s, &s->flow[ESMTP_DIR_CLIENT]);
 	esmtp_flow_free(s, &s->flow[ESMTP_DIR_SERVER]);
 
-	if (s->ct)
-		bury(s->ct);
+	rcu_read_lock();
+	ct = esmtp_session_entry(s);
+	if (ct) {
+		bury(ct);
+		nf_ct_put(ct);
+	}
+	rcu_read_unlock();
 }
 
 void esmtp_flow_route(struct esmtp_flow *fl, const struct sk_buff *skb)

@@ -57,10 +57,20 @@ int esmtp_guard_on(struct esmtp_net *en)
 
 	if (en->guarded)
 		return 0;
+	/*
+	 * Conntrack looks at packets while somebody asks it to. Our connections are inspected to
+	 * their end, also when the table that chose them has gone.
+	 */
+	err = nf_ct_netns_get(en->net, NFPROTO_INET);
+	if (err)
+		return err;
 	err = nf_register_net_hooks(en->net, guard_ops, ARRAY_SIZE(guard_ops));
-	if (!err)
-		en->guarded = true;
-	return err;
+	if (err) {
+		nf_ct_netns_put(en->net, NFPROTO_INET);
+		return err;
+	}
+	en->guarded = true;
+	return 0;
 }
 
 void esmtp_guard_off(struct esmtp_net *en)
@@ -68,5 +78,6 @@ void esmtp_guard_off(struct esmtp_net *en)
 	if (!en->guarded)
 		return;
 	nf_unregister_net_hooks(en->net, guard_ops, ARRAY_SIZE(guard_ops));
+	nf_ct_netns_put(en->net, NFPROTO_INET);
 	en->guarded = false;
 }

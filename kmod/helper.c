@@ -47,12 +47,26 @@ bool esmtp_helper_is_ours(const struct nf_conntrack_helper *h)
 	return false;
 }
 
-/* Leaves by the interface that it came by. */
-static bool turns_back(const struct sk_buff *skb)
+/* The interface that a packet came by, 0 = it is this machine's own. */
+static int came_by(const struct esmtp_packet *pkt)
 {
-	const struct dst_entry *dst = skb_dst(skb);
+	const struct sk_buff *skb = pkt->skb;
+	int iif;
 
-	return skb->skb_iif && dst && dst->dev->ifindex == skb->skb_iif;
+	if (!skb->skb_iif)
+		return 0;
+	/* In a VRF skb_iif names the VRF. */
+	iif = pkt->ipv6 ? IP6CB(skb)->iif : IPCB(skb)->iif;
+	return iif ?: skb->skb_iif;
+}
+
+/* Leaves by the interface that it came by. */
+static bool turns_back(const struct esmtp_packet *pkt)
+{
+	const struct dst_entry *dst = skb_dst(pkt->skb);
+	int iif = came_by(pkt);
+
+	return iif && dst && dst->dev->ifindex == iif;
 }
 
 /*
@@ -62,38 +76,49 @@ static bool turns_back(const struct sk_buff *skb)
 static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt,
 		     bool stamped)
 {
-	u8 seen = hd->seen & ~ESMTP_SYN_STAMPED;
-
-	if (stamped)
-		seen |= ESMTP_SYN_STAMPED;
+	if (pkt->seq != hd->new_isn)
+		clear_bit(ESMTP_SYN_STAMPED, &hd->seen);
 	hd->new_isn = pkt->seq;
-	if (!(seen & ESMTP_ISN_SERVER)) {
-		hd->isn[ESMTP_DIR_CLIENT] = pkt->seq;
-		seen |= ESMTP_ISN_CLIENT;
-		if (pkt->skb->skb_iif && !turns_back(pkt->skb))
-			seen |= ESMTP_BETWEEN;
-	}
-	hd->seen = seen;
+	if (stamped)
+		set_bit(ESMTP_SYN_STAMPED, &hd->seen);
+	if (test_bit(ESMTP_ISN_SERVER, &hd->seen))
+		return;
+	hd->isn[ESMTP_DIR_CLIENT] = pkt->seq;
+	if (came_by(pkt) && !turns_back(pkt))
+		set_bit(ESMTP_BETWEEN, &hd->seen);
+	set_bit(ESMTP_ISN_CLIENT, &hd->seen);
 }
 
 static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt,
 			bool stamped)
 {
-	if (!(hd->seen & ESMTP_ISN_CLIENT) || pkt->ack != hd->new_isn + 1)
+	bool known = test_bit(ESMTP_ISN_SERVER, &hd->seen);
+
+	if (!test_bit(ESMTP_ISN_CLIENT, &hd->seen) ||
+	    pkt->ack != hd->new_isn + 1)
 		return;
-	if ((hd->seen & ESMTP_ISN_BOTH) == ESMTP_ISN_BOTH) {
-		if (pkt->seq == hd->isn[ESMTP_DIR_SERVER] &&
-		    hd->new_isn == hd->isn[ESMTP_DIR_CLIENT])
-			return;
-		/* The entry is taken over by a new connection. */
-		esmtp_session_detach(hd, NULL);
-	}
+	if (known && pkt->seq == hd->isn[ESMTP_DIR_SERVER] &&
+	    hd->new_isn == hd->isn[ESMTP_DIR_CLIENT])
+		return;
 	hd->isn[ESMTP_DIR_CLIENT] = hd->new_isn;
 	hd->isn[ESMTP_DIR_SERVER] = pkt->seq;
-	hd->seen |= ESMTP_ISN_BOTH;
-	hd->seen &= ~ESMTP_STAMPED;
-	if (stamped && hd->seen & ESMTP_SYN_STAMPED)
-		hd->seen |= ESMTP_STAMPED;
+	if (stamped && test_bit(ESMTP_SYN_STAMPED, &hd->seen))
+		set_bit(ESMTP_STAMPED, &hd->seen);
+	else
+		clear_bit(ESMTP_STAMPED, &hd->seen);
+	/* The numbers are there before the bit that says so. */
+	smp_mb__before_atomic();
+	set_bit(ESMTP_ISN_SERVER, &hd->seen);
+	/* The entry is taken over by a new connection; who comes now finds its numbers. */
+	if (known)
+		esmtp_session_detach(hd, NULL);
+}
+
+/* Returns false: drop. */
+static bool no_memory(struct esmtp_net *en)
+{
+	esmtp_count(en, ESMTP_NC_NO_MEMORY);
+	return false;
 }
 
 /*
@@ -105,13 +130,15 @@ static bool plain_syn(struct esmtp_net *en, struct esmtp_packet *pkt,
 {
 	if (opt->mptcp) {
 		esmtp_count(en, ESMTP_NC_MPTCP);
-		if (opt->mptcp_join || esmtp_packet_blank_mptcp(pkt))
+		if (opt->mptcp_join)
 			return false;
+		if (esmtp_packet_blank_mptcp(pkt))
+			return no_memory(en);
 	}
 	if (pkt->len) {
 		esmtp_count(en, ESMTP_NC_SYN_DATA);
 		if (esmtp_packet_cut(pkt, 0))
-			return false;
+			return no_memory(en);
 	}
 	return true;
 }
@@ -152,8 +179,6 @@ static bool idle(const struct esmtp_session *s, const struct esmtp_packet *pkt)
 static unsigned int locked(struct esmtp_session *s, struct esmtp_packet *pkt,
 			   struct list_head *notes)
 {
-	if (s->state >= SESSION_CLOSED)
-		return NF_DROP;
 	esmtp_flow_route(&s->flow[pkt->dir], pkt->skb);
 	if (pkt->rst)
 		return NF_ACCEPT;
@@ -164,21 +189,24 @@ static unsigned int established(struct esmtp_net *en, struct nf_conn *ct,
 				struct esmtp_session *s,
 				struct esmtp_packet *pkt)
 {
+	unsigned int verdict = NF_DROP;
 	LIST_HEAD(notes);
-	unsigned int verdict;
+	u8 state;
 
-	if (READ_ONCE(s->state) == SESSION_CLOSED) {
-		esmtp_closed_packet(s, pkt);
-		return NF_DROP;
-	}
 	if (idle(s, pkt))
 		return NF_ACCEPT;
 
 	spin_lock_bh(&s->lock);
-	verdict = locked(s, pkt, &notes);
+	state = s->state;
+	if (state < SESSION_CLOSED)
+		verdict = locked(s, pkt, &notes);
 	spin_unlock_bh(&s->lock);
 	esmtp_event_send(en, &notes, s->policy,
 			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+	if (state == SESSION_CLOSED)
+		esmtp_closed_packet(s, pkt);
+	else if (state == SESSION_DEAD)
+		esmtp_count(en, ESMTP_NC_TOMBSTONE);
 	return verdict;
 }
 
@@ -210,10 +238,12 @@ static bool tidy(struct esmtp_net *en, struct esmtp_packet *pkt)
 	if (pkt->urg) {
 		esmtp_count(en, ESMTP_NC_URGENT);
 		if (esmtp_packet_clear_urgent(pkt))
-			return false;
+			return no_memory(en);
 	}
 	/* A RST may have a text (RFC 9293 §3.5.3); nobody reads it, so nobody should have to. */
-	return !pkt->rst || !pkt->len || !esmtp_packet_cut(pkt, 0);
+	if (pkt->rst && pkt->len && esmtp_packet_cut(pkt, 0))
+		return no_memory(en);
+	return true;
 }
 
 static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
@@ -229,8 +259,12 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 	/* ICMP errors, and RSTs of our own. */
 	if (ctinfo == IP_CT_RELATED || ctinfo == IP_CT_RELATED_REPLY)
 		return NF_ACCEPT;
-	if (!ext || READ_ONCE(en->dying))
+	if (READ_ONCE(en->dying))
 		return NF_DROP;
+	if (!ext) {
+		esmtp_count(en, ESMTP_NC_NO_HELPER);
+		return NF_DROP;
+	}
 	if (is_bridged(skb)) {
 		esmtp_count(en, ESMTP_NC_BRIDGED);
 		return NF_DROP;
@@ -249,7 +283,7 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 	 * Sent by one end to itself in the other's name: an ACK of what the other has
 	 * not read, or an answer that it never gave. IPv6 has no reverse path filter.
 	 */
-	if (READ_ONCE(hd->seen) & ESMTP_BETWEEN && turns_back(skb)) {
+	if (test_bit(ESMTP_BETWEEN, &hd->seen) && turns_back(&pkt)) {
 		esmtp_count(en, ESMTP_NC_STALE);
 		return NF_DROP;
 	}
@@ -262,9 +296,10 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 		return handshake(en, hd, &pkt);
 	if (!tidy(en, &pkt))
 		return NF_DROP;
-	/* Nothing is allocated before there is something to read. */
-	if (!pkt.len && !READ_ONCE(hd->session))
-		return esmtp_window_first(en, ct, &pkt) ? NF_DROP : NF_ACCEPT;
+	/* Nothing is allocated before there is something to read, or an end to remember. */
+	if (!pkt.len && !pkt.fin && !READ_ONCE(hd->session))
+		return !esmtp_window_first(en, ct, &pkt) || no_memory(en) ?
+			NF_ACCEPT : NF_DROP;
 	untranslate(ct, ctinfo, &pkt);
 	s = esmtp_session_find(en, ct, hd, slot_of(h));
 	return s ? established(en, ct, s, &pkt) : NF_DROP;

@@ -13,8 +13,8 @@
 
 #include "session.h"
 
-/* RFC 7323 §5.5: after that much idle time a clock may have gone round. */
-#define STAMP_LIFE	(24u * 24 * 3600 * HZ)
+/* RFC 7323 §5.5: after that much idle time a clock of microseconds may have gone half round. */
+#define STAMP_LIFE	(2147u * HZ)
 /* As conntrack has it: no window is taken to be smaller when old ACKs are judged. */
 #define ACK_WINDOW_MIN	66000u
 
@@ -114,7 +114,9 @@ bool esmtp_receivable(struct esmtp_session *s, struct esmtp_packet *pkt)
 	if (pkt->len && fl->flags & FLOW_FIN &&
 	    after(pkt->seq + pkt->len, fl->next)) {
 		esmtp_count(s->en, ESMTP_NC_BEHIND_FIN);
-		return false;
+		/* The FIN's own number with a byte that means nothing: a keep-alive. */
+		return pkt->len == 1 && pkt->seq == fl->next &&
+		       !esmtp_packet_cut(pkt, 0);
 	}
 	if (!trim(s, fl, pkt))
 		return false;

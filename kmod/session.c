@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_helper.h>
 #include <net/tcp.h>
 
 #include "event.h"
@@ -75,6 +76,24 @@ void esmtp_session_put(struct esmtp_session *s)
 {
 	if (refcount_dec_and_test(&s->ref))
 		session_free(s);
+}
+
+struct nf_conn *esmtp_session_entry(const struct esmtp_session *s)
+{
+	struct nf_conn *ct = READ_ONCE(s->ct);
+	const struct esmtp_help *hd;
+
+	if (!ct || !refcount_inc_not_zero(&ct->ct_general.use))
+		return NULL;
+	smp_acquire__after_ctrl_dep();
+	/* Of a confirmed entry the extensions stay where they are. */
+	if (nf_ct_is_confirmed(ct) && nfct_help(ct)) {
+		hd = nfct_help_data(ct);
+		if (READ_ONCE(hd->session) == s)
+			return ct;
+	}
+	nf_ct_put(ct);
+	return NULL;
 }
 
 /* The entry's share of a session ends. A packet that still holds the session sees DEAD. */
@@ -142,7 +161,30 @@ static bool is_due(const struct esmtp_session *s)
 	       gap_expired(&s->flow[ESMTP_DIR_SERVER]);
 }
 
-/* Sessions of a list that need something done, with a reference each. */
+/* Nobody has told that the entry has died. */
+static bool is_orphan(const struct esmtp_session *s)
+{
+	struct nf_conn *ct = esmtp_session_entry(s);
+
+	if (ct)
+		nf_ct_put(ct);
+	return !ct;
+}
+
+/* What is found here is dealt with below, or the next look would find it again. */
+static bool is_work(const struct esmtp_session *s)
+{
+	const struct esmtp_net *en = READ_ONCE(s->en);
+
+	if (!READ_ONCE(s->installed) || READ_ONCE(s->state) == SESSION_DEAD)
+		return false;
+	if (is_orphan(s))
+		return true;
+	return en && !READ_ONCE(en->dying) &&
+	       READ_ONCE(s->state) == SESSION_OPEN && is_due(s);
+}
+
+/* Sessions of a list that need something done, with a reference each; RCU. */
 static unsigned int reap_collect(struct session_list *l,
 				 struct esmtp_session **batch)
 {
@@ -153,8 +195,7 @@ static unsigned int reap_collect(struct session_list *l,
 	list_for_each_entry(s, &l->head, node) {
 		if (n == REAP_BATCH)
 			break;
-		if (READ_ONCE(s->state) == SESSION_OPEN && is_due(s) &&
-		    refcount_inc_not_zero(&s->ref))
+		if (is_work(s) && refcount_inc_not_zero(&s->ref))
 			batch[n++] = s;
 	}
 	spin_unlock_bh(&l->lock);
@@ -172,30 +213,34 @@ static void give_up(struct esmtp_session *s, enum esmtp_dir dir,
 		esmtp_stream_close(s, dir, ESMTP_EVENT_HOLE, notes);
 }
 
-static void reap_session(struct esmtp_session *s)
+static void reap_due(struct esmtp_session *s, struct esmtp_net *en,
+		     const struct nf_conn *ct)
 {
-	struct nf_conntrack_tuple orig;
-	struct esmtp_net *en;
 	LIST_HEAD(notes);
 	enum esmtp_dir dir;
 
-	rcu_read_lock();
-	en = READ_ONCE(s->en);
 	spin_lock_bh(&s->lock);
-	if (en && !READ_ONCE(en->dying) && s->state == SESSION_OPEN) {
-		orig = *nf_ct_tuple(s->ct, IP_CT_DIR_ORIGINAL);
-		for (dir = 0; dir < ESMTP_DIRS; dir++)
-			if (s->state == SESSION_OPEN &&
-			    gap_expired(&s->flow[dir]))
-				give_up(s, dir, &notes);
-		if (s->state == SESSION_OPEN && latch_expired(s))
-			esmtp_close_session(s,
-					    esmtp_engine_latched(&s->engine));
-	}
+	for (dir = 0; dir < ESMTP_DIRS; dir++)
+		if (s->state == SESSION_OPEN && gap_expired(&s->flow[dir]))
+			give_up(s, dir, &notes);
+	if (s->state == SESSION_OPEN && latch_expired(s))
+		esmtp_close_session(s, esmtp_engine_latched(&s->engine));
 	spin_unlock_bh(&s->lock);
-	if (!list_empty(&notes))
-		esmtp_event_send(en, &notes, s->policy, &orig);
-	rcu_read_unlock();
+	esmtp_event_send(en, &notes, s->policy,
+			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+}
+
+static void reap_session(struct esmtp_session *s)
+{
+	struct esmtp_net *en = READ_ONCE(s->en);
+	struct nf_conn *ct = esmtp_session_entry(s);
+
+	if (!ct)
+		session_kill(s);
+	else if (en && !READ_ONCE(en->dying))
+		reap_due(s, en, ct);
+	if (ct)
+		nf_ct_put(ct);
 }
 
 static void reap_list(struct session_list *l)
@@ -204,11 +249,14 @@ static void reap_list(struct session_list *l)
 	unsigned int n, i;
 
 	do {
+		rcu_read_lock();
 		n = reap_collect(l, batch);
 		for (i = 0; i < n; i++) {
 			reap_session(batch[i]);
 			esmtp_session_put(batch[i]);
 		}
+		rcu_read_unlock();
+		cond_resched();
 	} while (n == REAP_BATCH);
 }
 
@@ -216,10 +264,8 @@ static void reap(struct work_struct *work)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+	for (i = 0; i < ARRAY_SIZE(lists); i++)
 		reap_list(&lists[i]);
-		cond_resched();
-	}
 	if (atomic_read(&n_sessions))
 		reap_soon();
 }
@@ -262,7 +308,7 @@ static struct esmtp_session *session_alloc(struct esmtp_net *en,
 	esmtp_engine_init(&s->engine);
 	s->ct = ct;
 	s->en = en;
-	s->stamped = hd->seen & ESMTP_STAMPED;
+	s->stamped = test_bit(ESMTP_STAMPED, &hd->seen);
 	for (dir = 0; dir < ESMTP_DIRS; dir++)
 		flow_init(s, dir, hd);
 	return s;
@@ -305,7 +351,8 @@ static struct esmtp_session *session_create(struct esmtp_net *en,
 	struct esmtp_session *s, *other;
 
 	if (!nf_ct_is_confirmed(ct) ||
-	    (hd->seen & ESMTP_ISN_BOTH) != ESMTP_ISN_BOTH) {
+	    !test_bit(ESMTP_ISN_CLIENT, &hd->seen) ||
+	    !test_bit(ESMTP_ISN_SERVER, &hd->seen)) {
 		esmtp_count(en, ESMTP_NC_NO_STATE);
 		return NULL;
 	}
@@ -328,6 +375,7 @@ static struct esmtp_session *session_create(struct esmtp_net *en,
 		session_kill(s);
 		return other;
 	}
+	WRITE_ONCE(s->installed, true);
 	esmtp_policy_count(policy, ESMTP_PC_CONNECTIONS, 1);
 	return s;
 

@@ -22,7 +22,7 @@
  * @len: bytes of @data in use
  * @size: bytes of @data
  * @truesize: what the chunk is charged with
- * @content: message content: a repeat with other bytes is an attack
+ * @content: message content, perhaps with commands: a repeat with other bytes is an attack
  * @early: passed ahead of the stream and not inspected yet
  * @tail: what of an end of message may stand at the end of early bytes: ESMTP_END_*
  * @data: the bytes as they were passed, edits included
@@ -62,6 +62,7 @@ struct esmtp_chunk {
  *	     passes early from there on
  * @stamp: the sender's clock at the last segment that its receiver took it from (RFC 7323)
  * @stamp_at: jiffies of that
+ * @n_chunks: elements of @chunks
  * @flags: FLOW_*
  * @scale: of the windows that the receiver advertises
  */
@@ -81,6 +82,7 @@ struct esmtp_flow {
 	u32 barrier;
 	u32 stamp;
 	u32 stamp_at;
+	u16 n_chunks;
 	u8 flags;
 	u8 scale;
 };
@@ -113,9 +115,11 @@ struct esmtp_closing {
  * @state: enum esmtp_session_state; also read without the lock
  * @verdict: enum esmtp_verdict that closed it
  * @stamped: both ends have agreed on timestamps; never changes
+ * @installed: it hangs in its entry, or has; without the lock
  * @was_closed: @closing is in use and @engine is not; never taken back
  * @flow: indexed by enum esmtp_dir
- * @ct: its entry; NULL once that is being destroyed
+ * @ct: its entry, without a reference; NULL once that is being destroyed. Where no packet of it
+ *	is at hand only esmtp_session_entry() knows whether it still is
  * @latched_at: jiffies when a verdict began to wait for replies, 0 = none does
  * @ref: one for the conntrack entry, one for @closing's work while it is queued
  * @engine: the dialogue; a closed session has none
@@ -131,6 +135,7 @@ struct esmtp_session {
 	u8 verdict;
 	bool stamped;
 	bool was_closed;
+	bool installed;
 	struct esmtp_flow flow[ESMTP_DIRS];
 	struct nf_conn *ct;
 	u32 latched_at;
@@ -145,25 +150,27 @@ struct esmtp_session {
 	struct esmtp_ns_policy *policy;
 };
 
-#define ESMTP_ISN_CLIENT	BIT(0)
-#define ESMTP_ISN_SERVER	BIT(1)
-#define ESMTP_ISN_BOTH		(ESMTP_ISN_CLIENT | ESMTP_ISN_SERVER)
-#define ESMTP_BETWEEN		BIT(2)	/* the two ends are behind different interfaces */
-#define ESMTP_SYN_STAMPED	BIT(3)	/* the last SYN offered timestamps */
-#define ESMTP_STAMPED		BIT(4)	/* and the SYN/ACK took them up */
+/* Bit numbers of esmtp_help.seen. */
+enum esmtp_seen {
+	ESMTP_ISN_CLIENT,
+	ESMTP_ISN_SERVER,
+	ESMTP_BETWEEN,		/* the two ends are behind different interfaces */
+	ESMTP_SYN_STAMPED,	/* a SYN with new_isn offered timestamps */
+	ESMTP_STAMPED,		/* and the SYN/ACK took them up */
+};
 
 /**
  * struct esmtp_help - what the helper keeps in the conntrack entry itself
  * @session: NULL before the first payload byte, ESMTP_TOMBSTONE once the entry is being destroyed
  * @isn: initial sequence numbers, by direction
  * @new_isn: of a SYN on a connection that seems to exist; counts if the server takes it up
- * @seen: ESMTP_ISN_*, ESMTP_BETWEEN, ESMTP_*STAMPED
+ * @seen: bits by enum esmtp_seen; SYN and SYN/ACK may be looked at on two CPUs at once
  */
 struct esmtp_help {
 	struct esmtp_session *session;
 	u32 isn[ESMTP_DIRS];
 	u32 new_isn;
-	u8 seen;
+	unsigned long seen;
 };
 
 #define ESMTP_TOMBSTONE ((struct esmtp_session *)1UL)
@@ -216,6 +223,17 @@ struct esmtp_session *esmtp_session_find(struct esmtp_net *en,
  */
 void esmtp_session_detach(struct esmtp_help *hd, struct esmtp_session *mark);
 
+/**
+ * esmtp_session_entry() - the session's conntrack entry, if it still is
+ * @s: session
+ *
+ * destroy() tells when the entry dies; but not where somebody has taken the helper off it
+ * before, as ctnetlink can: then the memory may be a stranger's entry by now.
+ *
+ * Context: RCU. Return: the entry with a reference, or NULL.
+ */
+struct nf_conn *esmtp_session_entry(const struct esmtp_session *s);
+
 /** esmtp_session_put() - give a reference back; any context, the session's lock not held */
 void esmtp_session_put(struct esmtp_session *s);
 
@@ -223,30 +241,43 @@ void esmtp_session_put(struct esmtp_session *s);
 
 /* chunk.c: what is retained, within bounds */
 /**
- * esmtp_chunk_room() - room for bytes that come next in the stream
+ * esmtp_chunk_allowed() - how many bytes that come next in the stream may be read
  * @s: session
  * @fl: one of its flows
- * @want: how many bytes
- * @whole: they should be read in one piece
- * @out: the chunk; its room begins at data + len
+ * @want: how many are there
+ * @content: of what kind they are
  *
- * Return: how many there is room for; 0 = a bound is reached or there is no memory, counted.
+ * Return: as many as can be retained, even if they turn out to be of two kinds; 0 = a bound is reached.
+ * Fewer than @want for that reason are counted.
  */
-u32 esmtp_chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
-		     bool whole, struct esmtp_chunk **out);
+u32 esmtp_chunk_allowed(struct esmtp_session *s, struct esmtp_flow *fl,
+			u32 want, bool content);
 
 /**
- * esmtp_chunk_append() - bytes in the room of a chunk have been read: the stream goes on
+ * esmtp_chunk_room() - room for content that comes next in the stream
  * @s: session
  * @fl: one of its flows
- * @c: the chunk
- * @taken: how many
- * @content: of what kind they are; one chunk has bytes of one kind
+ * @want: how many bytes; they are allowed
+ * @room: set to where they may be read from and are to be appended from
  *
- * Return: false if they could not be retained.
+ * Return: how many there is room for; 0 = there is no memory, counted.
+ */
+u32 esmtp_chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
+		     u8 **room);
+
+/**
+ * esmtp_chunk_append() - bytes have been read: the stream goes on
+ * @s: session
+ * @fl: one of its flows
+ * @bytes: they, as they pass
+ * @len: how many
+ * @content: of what kind they are
+ *
+ * What was read must be retained, so bounds do not count here: they may be exceeded by what
+ * changes of kind cost. Return: false if there is no memory.
  */
 bool esmtp_chunk_append(struct esmtp_session *s, struct esmtp_flow *fl,
-			struct esmtp_chunk *c, u32 taken, bool content);
+			const u8 *bytes, u32 len, bool content);
 
 /**
  * esmtp_chunk_early() - a chunk for bytes ahead of the stream

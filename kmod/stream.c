@@ -5,8 +5,8 @@
  * Theory of operation
  *
  * Each direction keeps the bytes that were passed and are not acknowledged, as
- * they were passed (chunk.c). A new segment is copied there first, the engine reads the
- * copy and edits fall into it; then the packet is made equal to the copy. A
+ * they were passed (chunk.c). Of a new segment the engine reads a copy,
+ * edits fall into that, and the packet is made equal to it. A
  * repeat goes the same way without the engine: so what is sent again is what
  * was sent before, and nobody can change bytes under the engine's eyes.
  *
@@ -16,6 +16,7 @@
  * packet's end, never dropped with it: a packet dropped whole comes back the same for ever.
  */
 #include <linux/netfilter.h>
+#include <linux/slab.h>
 #include <net/tcp.h>
 
 #include "event.h"
@@ -98,49 +99,38 @@ void esmtp_stream_trace(const struct esmtp_session *s, enum esmtp_dir dir,
 	}
 }
 
-/* Lines should be read in one piece, content need not be. */
-static bool is_lines(const struct esmtp_session *s, enum esmtp_dir dir)
-{
-	u64 left;
-
-	return esmtp_engine_ahead(&s->engine, &s->policy->engine, dir,
-				  &left) == ESMTP_AHEAD_NOT;
-}
-
 /*
- * Read @room bytes of the packet, from *@off on, that stand in the room of @c. The engine may stop
- * at every line, and goes on from there. *@off moves on by what was taken; bytes of another kind
- * have moved to another chunk, and with them the end of the stream. Returns 0; -EAGAIN: what is
- * left waits; or -errno: do not pass.
+ * Let the engine read @len bytes that stand at @copy and are bytes *@off … of the packet. It may
+ * stop at every line and goes on from there, but not where commands turn into content or content
+ * into commands. What it took is retained. *@off moves on by that. Returns 0; -EAGAIN: what is left
+ * waits; or -errno: do not pass.
  */
-static int take_room(struct esmtp_session *s, struct esmtp_packet *pkt,
-		     u32 *off, struct esmtp_chunk *c, u32 room,
-		     struct list_head *notes)
+static int read_bytes(struct esmtp_session *s, struct esmtp_packet *pkt,
+		      u32 *off, u8 *copy, u32 len, struct list_head *notes)
 {
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
+	bool content = esmtp_engine_in_content(&s->engine, pkt->dir);
 	struct esmtp_result r;
-	u32 taken, len;
-	u8 *copy;
+	u32 taken;
 	int err;
 
 	do {
-		copy = c->data + c->len;
-		len = c->len;
 		taken = esmtp_engine_feed(&s->engine, &s->policy->engine,
-					  pkt->dir, copy, room, &r);
+					  pkt->dir, copy, len, &r);
 		esmtp_stream_events(s, pkt->dir, &r, notes);
 		esmtp_policy_count(s->policy, ESMTP_PC_BYTES, taken);
 		err = apply_edits(pkt, *off, copy, &r);
 		esmtp_stream_trace(s, pkt->dir, fl->next, copy, taken,
 				   r.content);
-		if (!esmtp_chunk_append(s, fl, c, taken, r.content)) {
+		if (!esmtp_chunk_append(s, fl, copy, taken, r.content)) {
 			/* Not retained, so a repeat could not be judged. */
 			esmtp_stream_close(s, pkt->dir,
 					   ESMTP_EVENT_NOT_RETAINED, notes);
 			return -ENOMEM;
 		}
 		*off += taken;
-		room -= taken;
+		copy += taken;
+		len -= taken;
 		esmtp_stream_follow(s, &r);
 		if (r.hold)
 			return err ?: -EAGAIN;
@@ -148,8 +138,41 @@ static int take_room(struct esmtp_session *s, struct esmtp_packet *pkt,
 			esmtp_close_session(s, ESMTP_CLOSE_RESET);
 			return -EINVAL;
 		}
-	} while (!err && room && s->state == SESSION_OPEN && c->len != len);
+	} while (!err && len && s->state == SESSION_OPEN &&
+		 esmtp_engine_in_content(&s->engine, pkt->dir) == content);
 	return err;
+}
+
+/* Lines are read from a copy of their own, so that each can be read in one piece. */
+static int take_lines(struct esmtp_session *s, struct esmtp_packet *pkt,
+		      u32 *off, u32 len, struct list_head *notes)
+{
+	u8 *copy;
+	int err = -EFAULT;
+
+	copy = kmalloc(len, GFP_ATOMIC | __GFP_NOWARN);
+	if (!copy) {
+		esmtp_count(s->en, ESMTP_NC_NO_MEMORY);
+		return -EAGAIN;
+	}
+	if (!skb_copy_bits(pkt->skb, pkt->payload + *off, copy, len))
+		err = read_bytes(s, pkt, off, copy, len, notes);
+	kfree(copy);
+	return err;
+}
+
+/* Content is read where it is retained. */
+static int take_content(struct esmtp_session *s, struct esmtp_packet *pkt,
+			u32 *off, u32 len, struct list_head *notes)
+{
+	u8 *room;
+
+	len = esmtp_chunk_room(s, &s->flow[pkt->dir], len, &room);
+	if (!len)
+		return -EAGAIN;
+	if (skb_copy_bits(pkt->skb, pkt->payload + *off, room, len))
+		return -EFAULT;
+	return read_bytes(s, pkt, off, room, len, notes);
 }
 
 /*
@@ -159,23 +182,20 @@ static int take_room(struct esmtp_session *s, struct esmtp_packet *pkt,
 static int take_fresh(struct esmtp_session *s, struct esmtp_packet *pkt,
 		      u32 off, u32 end, struct list_head *notes)
 {
-	struct esmtp_flow *fl = &s->flow[pkt->dir];
-	struct esmtp_chunk *c;
-	u32 room;
+	bool content;
+	u32 len;
 	int err = 0;
 
 	while (off < end && s->state == SESSION_OPEN && !err) {
-		room = esmtp_chunk_room(s, fl, end - off,
-					is_lines(s, pkt->dir), &c);
-		if (!room)
+		content = esmtp_engine_in_content(&s->engine, pkt->dir);
+		len = end - off;
+		if (content)
+			len = min_t(u64, len, esmtp_engine_content_left(&s->engine));
+		len = esmtp_chunk_allowed(s, &s->flow[pkt->dir], len, content);
+		if (!len)
 			return 0;
-		err = -EFAULT;
-		if (!skb_copy_bits(pkt->skb, pkt->payload + off,
-				   c->data + c->len, room))
-			err = take_room(s, pkt, &off, c, room, notes);
-		/* A session that closes has given all of them back. */
-		if (s->state != SESSION_CLOSED && !c->len)
-			esmtp_chunk_free(s, fl, c);
+		err = content ? take_content(s, pkt, &off, len, notes) :
+				take_lines(s, pkt, &off, len, notes);
 	}
 	return err == -EAGAIN ? 0 : err;
 }
@@ -215,9 +235,13 @@ static int take(struct esmtp_session *s, struct esmtp_packet *pkt,
 	return 0;
 }
 
-/* Make @len bytes of a packet equal to what was passed. Returns 0 or -errno. */
-static int compare(struct esmtp_session *s, struct esmtp_packet *pkt, u32 off,
-		   const struct esmtp_chunk *c, u32 from, u32 len, bool *wrote)
+/*
+ * Compare @len bytes of a packet with what was passed, and make them equal where that is allowed.
+ * Returns 0; -EBADMSG: they differ and may not be altered; or -ENOMEM.
+ */
+static int compare(struct esmtp_packet *pkt, u32 off,
+		   const struct esmtp_chunk *c, u32 from, u32 len, bool alter,
+		   bool *wrote)
 {
 	u8 seen[COMPARE_STEP];
 	u32 n;
@@ -229,8 +253,7 @@ static int compare(struct esmtp_session *s, struct esmtp_packet *pkt, u32 off,
 			return -EFAULT;
 		if (!memcmp(seen, c->data + from, n))
 			continue;
-		if (c->content &&
-		    !(s->policy->engine.flags & ESMTP_POLICY_F_MONITOR))
+		if (!alter)
 			return -EBADMSG;
 		err = esmtp_packet_write(pkt, off, c->data + from, n);
 		if (err)
@@ -238,6 +261,26 @@ static int compare(struct esmtp_session *s, struct esmtp_packet *pkt, u32 off,
 		*wrote = true;
 	}
 	return 0;
+}
+
+/* Other bytes where nothing may be altered. Mode monitor only says so. Returns 0 or -EBADMSG. */
+static int conflict(struct esmtp_session *s, enum esmtp_dir dir,
+		    struct list_head *notes)
+{
+	const struct esmtp_event ev = {
+		.type = ESMTP_EVENT_CONFLICT,
+		.rule = ESMTP_NO_RULE,
+		.action = ESMTP_ACTION_COUNT,
+		.log = true,
+	};
+
+	esmtp_count(s->en, ESMTP_NC_CONFLICT);
+	if (s->policy->engine.flags & ESMTP_POLICY_F_MONITOR) {
+		esmtp_event_note(s->en, notes, s->policy, dir, &ev);
+		return 0;
+	}
+	esmtp_stream_close(s, dir, ESMTP_EVENT_CONFLICT, notes);
+	return -EBADMSG;
 }
 
 /*
@@ -249,6 +292,7 @@ static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt,
 		  struct list_head *notes)
 {
 	struct esmtp_flow *fl = &s->flow[pkt->dir];
+	bool monitor = s->policy->engine.flags & ESMTP_POLICY_F_MONITOR;
 	bool wrote = false, known = before(pkt->seq, fl->next);
 	u32 end = pkt->seq + pkt->len, from, to;
 	struct esmtp_chunk *c;
@@ -262,8 +306,8 @@ static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt,
 		if (!before(from, to))
 			continue;
 		known = true;
-		err = compare(s, pkt, from - pkt->seq, c, from - c->seq,
-			      to - from, &wrote);
+		err = compare(pkt, from - pkt->seq, c, from - c->seq, to - from,
+			      !c->content && !monitor, &wrote);
 		if (err)
 			break;
 	}
@@ -271,11 +315,7 @@ static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt,
 		esmtp_count(s->en, ESMTP_NC_REPEAT);
 	if (wrote)
 		esmtp_count(s->en, ESMTP_NC_REWRITTEN);
-	if (err == -EBADMSG) {
-		esmtp_count(s->en, ESMTP_NC_CONFLICT);
-		esmtp_stream_close(s, pkt->dir, ESMTP_EVENT_CONFLICT, notes);
-	}
-	return err;
+	return err == -EBADMSG ? conflict(s, pkt->dir, notes) : err;
 }
 
 /* Cut off what was not taken. */

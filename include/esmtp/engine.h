@@ -437,6 +437,23 @@ enum esmtp_ahead esmtp_engine_ahead(const struct esmtp_engine *e,
 				    const struct esmtp_policy *p,
 				    enum esmtp_dir dir, u64 *left);
 
+/**
+ * esmtp_engine_in_content() - whether the next byte of a direction is message content
+ * @e: state
+ * @dir: direction
+ *
+ * Return: false for commands, replies, and where an answer decides.
+ */
+bool esmtp_engine_in_content(const struct esmtp_engine *e, enum esmtp_dir dir);
+
+/**
+ * esmtp_engine_content_left() - how much content is still to come, at most
+ * @e: state; in content
+ *
+ * Return: octets left of a BDAT chunk, all ones where the end is not counted.
+ */
+u64 esmtp_engine_content_left(const struct esmtp_engine *e);
+
 /* States of esmtp_end_scan(), one bit each. */
 #define ESMTP_END_CR		(1u << 0)	/* CR */
 #define ESMTP_END_CRLF		(1u << 1)	/* CR LF */

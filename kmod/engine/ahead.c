@@ -10,6 +10,29 @@
 #include "internal.h"
 
 /**
+ * esmtp_engine_in_content() - see engine.h
+ * @e: state
+ * @dir: direction
+ *
+ * Return: true if it is.
+ */
+bool esmtp_engine_in_content(const struct esmtp_engine *e, enum esmtp_dir dir)
+{
+	return dir == ESMTP_DIR_CLIENT && e->phase == PHASE_CONTENT;
+}
+
+/**
+ * esmtp_engine_content_left() - see engine.h
+ * @e: state
+ *
+ * Return: at most so many octets.
+ */
+u64 esmtp_engine_content_left(const struct esmtp_engine *e)
+{
+	return e->content.bdat ? e->content.chunk : ~0ull;
+}
+
+/**
  * esmtp_engine_ahead() - see engine.h
  * @e: state
  * @p: policy
@@ -25,7 +48,7 @@ enum esmtp_ahead esmtp_engine_ahead(const struct esmtp_engine *e,
 	*left = 0;
 	if (p->flags & ESMTP_POLICY_F_MONITOR)
 		return ESMTP_AHEAD_ANY;
-	if (dir == ESMTP_DIR_SERVER || e->phase != PHASE_CONTENT || e->latched)
+	if (!esmtp_engine_in_content(e, dir) || e->latched)
 		return ESMTP_AHEAD_NOT;
 	if (!e->content.bdat)
 		return ESMTP_AHEAD_DOTTED;

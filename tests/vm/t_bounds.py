@@ -6,7 +6,8 @@ import os
 import threading
 
 import lab
-from lab import SERVER, begin, content, grows, inspect, joined, listen, raw_pair, read, rules, said, same, talk
+from t_early import CHUNKS
+from lab import POLICY, SERVER, begin, content, envelope, grows, inspect, joined, listen, raw_pair, read, rules, said, same, talk
 
 OPTIONS = "/etc/modprobe.d/esmtp-test.conf"
 PARAMETERS = "/sys/module/nf_conntrack_esmtp/parameters/"
@@ -198,6 +199,40 @@ def test_sessions_max():
     begin(c, s)
 
 
+def test_chunks_of_one():
+    """a segment of small chunks is not cut while next to nothing is under way"""
+    rules(inspect(CHUNKS))
+    c, s = raw_pair()
+    begin(c, s)
+    envelope(c, s)
+    data = b"BDAT 1\r\nX" * 150
+    with grows(retain_full=0):
+        c.send(data)
+        seg = s.get(3)
+        print(f"    {len(seg.payload)} of {len(data)} bytes passed")
+        assert seg.payload == data
+    rules(inspect())
+
+
+def test_small_chunks_window():
+    """what the window allows may be under way, in chunks of 1000 octets too"""
+    rules(inspect(POLICY.replace("policy default {", "policy default {\n\tverbs { ehlo helo mail rcpt data bdat quit rset noop }")))
+    c, s = raw_pair()
+    begin(c, s)
+    one = b"BDAT 100\r\n" + b"0123456789abcdef0123456789abcdef0123456789abcdef\r\n" * 2
+    data = one * 500
+    passed = 0
+    for at in range(0, len(data), 1320):
+        c.send(data[at:at + 1320])
+        seg = s.get(0.3)
+        if not seg:
+            break
+        passed += len(seg.payload)
+    rules(inspect())
+    assert passed == len(data), f"{passed} bytes of {len(data)} passed, the window was 65535, the budget is 1 MiB"
+
+
 if __name__ == "__main__":
     lab.up()
-    lab.tests(test_own_table, test_retain_max, test_retain_exact, test_retain_kind, test_pool_max, test_pool_used_up, test_sessions_max)
+    lab.tests(test_own_table, test_retain_max, test_retain_exact, test_retain_kind, test_pool_max, test_pool_used_up, test_sessions_max,
+              test_chunks_of_one, test_small_chunks_window)

@@ -682,6 +682,20 @@ def test_bypass():
     rules(inspect())
 
 
+def test_monitor_alters():
+    """mode monitor alters no byte of content"""
+    rules(inspect(WATCHING))
+    c, s = raw_pair()
+    begin(c, s, want=b"220 mx ESMTP\r\n")
+    content(c, s)
+    c.send(b"Subject: one\r\n")
+    s.want(b"Subject: one\r\n")
+    c.send(b"Subject: two\r\n", seq=c.snd - 14)
+    seg = s.want(seq=s.rcv - 14)
+    rules(inspect())
+    assert seg.payload == b"Subject: two\r\n", f"{seg}"
+
+
 if __name__ == "__main__":
     lab.up()
     rules(inspect())

@@ -7,10 +7,11 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 import lab
 from lab import (ACK, FIN, PSH, RST, SCALE, SERVER, SYN, URG, begin, content, envelope, grows, half_raw,
-                 handshake, inspect, listen, met, option, raw_pair, read, rules, said, same, talk)
+                 counters, handshake, inspect, joined, listen, met, option, raw_pair, read, rules, said, same, talk)
 
 CONNTRACK = "net.netfilter.nf_conntrack_"
 
@@ -639,6 +640,66 @@ def test_unchecked_sum_syn():
             c.snd = s.rcv
             s.get(0.2)
             talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+
+
+def test_half_closed_first():
+    """a client that half closes before the greeting still gets it"""
+    for v6 in False, True:
+        with listen(v6=v6) as lst:
+            c, s = joined(lst, SERVER[v6])
+            c.shutdown(socket.SHUT_WR)
+            assert s.recv(10) == b""
+            s.sendall(b"220 mx ESMTP\r\n")
+            before = counters()["stale"]
+            c.settimeout(5)
+            try:
+                got = read(c, 14)
+            except socket.timeout:
+                got = f"nothing, stale grew by {counters()['stale'] - before}"
+            assert got == b"220 ********\r\n", got
+
+
+def test_data_behind_first_fin():
+    """behind a FIN that has passed before the greeting no new bytes pass"""
+    c, s = raw_pair()
+    c.send(flags=FIN | ACK)
+    assert s.get().flags & FIN
+    s.send(b"220 mx ESMTP\r\n", ack=s.rcv)
+    c.want(b"220 ********\r\n")
+    with grows(behind_fin=1):
+        c.send(b"HELO c\r\n")
+        s.silent()
+
+
+def test_keepalive_behind_fin():
+    """a keep-alive with one byte of garbage passes in a half closed connection"""
+    c, s = raw_pair()
+    begin(c, s)
+    c.send(flags=FIN | ACK)
+    assert s.get().flags & FIN
+    s.rcv += 1
+    s.ack()
+    c.drain()
+    # RFC 9293, 3.8.4: SEG.SEQ = SND.NXT-1, and it may have one byte.
+    c.send(b"\0", flags=ACK, seq=c.snd - 1)
+    assert s.get(1), "it did not pass"
+
+
+def test_probe_leaves_nothing():
+    """a monitor's probe that connects and closes leaves no socket behind on the server"""
+    with listen() as lst:
+        for _ in range(5):
+            c, s = joined(lst, SERVER[False])
+            c.close()
+            assert s.recv(1) == b""
+            try:
+                s.sendall(b"220 mx ESMTP\r\n")
+            except OSError:
+                pass
+            s.close()
+        time.sleep(10)
+        left = lab.run("server", "ss", "-Htno", "sport = :25")
+    assert not left.strip(), left
 
 
 if __name__ == "__main__":

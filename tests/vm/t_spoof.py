@@ -3,6 +3,7 @@
 # withstands
 """Segments that an end sends to itself in the other's name, to have its bytes taken for something else."""
 import lab
+from t_links import vrf
 from lab import ACK, RAW, Raw, begin, grows, inspect, raw_pair, rules, talk
 
 
@@ -58,7 +59,24 @@ def test_command():
         talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
 
 
+def test_vrf_spoof():
+    """in a VRF too, a 354 in the server's name does not arrive"""
+    bad = []
+    with vrf():
+        for v6 in False, True:
+            c, s = raw_pair(v6)
+            begin(c, s)
+            c.send(b"DATA\r\n")
+            s.want(b"DATA\r\n")
+            double("client", s).send(b"354 go\r\n")
+            seg = c.get(1)
+            c.send(b"STARTTLS\r\nVRFY uninspected\r\n")
+            there = s.get(1)
+            bad.append((v6, seg, there))
+    assert not any(there and b"STARTTLS" in there.payload for _, _, there in bad), bad
+
+
 if __name__ == "__main__":
     lab.up()
     rules(inspect())
-    lab.tests(test_ack, test_reply, test_command)
+    lab.tests(test_ack, test_reply, test_command, test_vrf_spoof)

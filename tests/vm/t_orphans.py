@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# withstands
+# limit: 420
+"""Entries that lose their helper and die: nobody tells the module."""
+import os
+import socket
+import struct
+import time
+
+import lab
+from genl import Attr, encode
+from lab import ACK, MONITOR, RAW, SERVER, SYN, begin, content, counters, inspect, joined, listen, raw_pair, rules
+
+CT_NEW, CT_DELETE = 0x100, 0x102
+N = 2000
+
+
+def conntrack(kind, c, *attrs):
+    """A message of ctnetlink about an entry, in the router."""
+    tuple_ = Attr(1, [Attr(1, [Attr(1, socket.inet_aton(c.address)), Attr(2, c.dst)]),
+                      Attr(2, [Attr(1, b"\6"), Attr(2, struct.pack(">H", c.sport)), Attr(3, struct.pack(">H", c.dport))])])
+    body = struct.pack(">BBH", socket.AF_INET, 0, 0) + encode([tuple_, *attrs], 0, [])
+    with lab.ns("router"), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as nl:
+        nl.send(struct.pack("=IHHII", 16 + len(body), kind, 5, 1, 0) + body)
+        error = struct.unpack_from("=i", nl.recv(4096), 16)[0]
+    assert error == 0, os.strerror(-error)
+
+
+def test_helper_taken_off():
+    """an entry that loses its helper and dies is forgotten, and nobody else's entry pays for it"""
+    os.sched_setaffinity(0, {0})
+    live = counters()["live"]
+    pairs = []
+    for _ in range(12):
+        c, s = raw_pair()
+        begin(c, s)
+        content(c, s)
+        c.send(b"x" * 100, seq=c.snd + 50)
+        s.want(b"x" * 100, seq=s.rcv + 50)
+        pairs.append((c, s))
+    for c, _ in pairs:
+        conntrack(CT_NEW, c, Attr(5, [Attr(1, b"\0")]))
+        conntrack(CT_DELETE, c)
+    with listen(port=26) as lst:
+        others = [joined(lst, SERVER[False], port=26) for _ in range(60)]
+        print(f"    entries gone, sessions left: {counters()['live'] - live}")
+        time.sleep(72)
+        lines = [x for x in lab.run("router", "cat", "/proc/net/nf_conntrack").split("\n") if "dport=26" in x]
+        closed = [x for x in lines if " CLOSE " in x]
+        print(f"    {len(lines)} entries of others, {len(closed)} of them in CLOSE", *closed[:2], sep="\n    ")
+        left = counters()["live"] - live
+        for a, b in others:
+            a.close()
+            b.close()
+    assert not closed and left <= 0, (len(closed), left)
+
+
+def holes():
+    """N connections in mode monitor with a byte ahead of a gap: four packets each, and nobody listens."""
+    c = lab.Raw("client", 1, RAW["server"][False], 25)
+    s = lab.Raw("server", 25, RAW["client"][False], 1, 2000000)
+    start = time.monotonic()
+    for port in range(10000, 10000 + N):
+        c.sport = s.dport = port
+        c.snd, s.snd = 1000000, 2000000
+        c.send(flags=SYN)
+        s.rcv = 1000001
+        s.send(flags=SYN | ACK)
+        c.rcv = 2000001
+        c.send(flags=ACK)
+        c.send(b"x", seq=1000050)
+    print(f"    {N} connections in {time.monotonic() - start:.1f} s, live {counters()['live']}", flush=True)
+    return start
+
+
+def busy():
+    """Jiffies that all CPUs have been busy in the kernel, and those of idling."""
+    v = open("/proc/stat", encoding="ascii").readline().split()
+    return int(v[3]), int(v[4])
+
+
+def orphans(start):
+    """Entries lose their helper, then die: nobody tells us."""
+    c = lab.Raw("client", 1, RAW["server"][False], 25)
+    for c.sport in range(10000, 10000 + N):
+        conntrack(CT_NEW, c, Attr(5, [Attr(1, b"\0")]))
+        conntrack(CT_DELETE, c)
+    print(f"    all done after {time.monotonic() - start:.1f} s, live {counters()['live']}", flush=True)
+
+
+def test_reaper_and_namespace():
+    """their namespace goes while their gaps are due: nothing is busy with them for ever, and the module can go"""
+    rules(inspect(MONITOR))
+    start = holes()
+    orphans(start)
+    lab.sh("ip netns del router")
+    time.sleep(max(10, start + 75 - time.monotonic()))
+    before = busy()
+    time.sleep(5)
+    system, idle = (b - a for a, b in zip(before, busy()))
+    assert system < idle, f"in 5 s {system} jiffies in the kernel, {idle} idle"
+    lab.sh("timeout 20 rmmod nf_conntrack_esmtp")
+
+
+if __name__ == "__main__":
+    lab.up()
+    rules(inspect())
+    lab.tests(test_helper_taken_off, test_reaper_and_namespace)

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # withstands
+# limit: 240
 """How a connection is closed: silence, RSTs that are accepted, verdicts that wait for replies, what comes later."""
+import contextlib
+import errno
+import re
 import socket
 import subprocess
 import time
@@ -11,6 +15,7 @@ from lab import (ACK, FIN, RESETTING, RST, SERVER, begin, content, grows, inspec
                  raw_pair, read, rules, said, same, talk)
 
 LONG = b"NOOP " + b"x" * 508 + b"\r\n"         # 513 bytes without its end
+RETRIES = 4            # of a client until it gives up, as the kernel counts them: six seconds
 FORWARD_DROP = """
 table inet closed {
 	chain output {
@@ -114,6 +119,59 @@ def test_reset_nat():
         lab.sh("nat off")
 
 
+# Arguments of ip; those that add to the rules are taken back.
+ROUTES = ["route add 10.0.1.0/24 dev rc table 100", "route add 10.0.2.0/24 dev rs table 100",
+          "-6 route add fd00:1::/64 dev rc table 100", "-6 route add fd00:2::/64 dev rs table 100",
+          "rule add priority 100 fwmark 0x19 lookup 100", "-6 rule add priority 100 fwmark 0x19 lookup 100",
+          "rule add priority 200 to 10.0.0.0/8 unreachable", "-6 rule add priority 200 to fd00::/16 unreachable"]
+MARKS = """
+table inet marks {
+	chain prerouting {
+		type filter hook prerouting priority mangle
+		meta l4proto tcp meta mark set 0x19
+	}
+}
+"""
+
+
+@contextlib.contextmanager
+def policy_routing():
+    """Only what has a mark finds a way; the router's own packets have none."""
+    try:
+        for line in ROUTES:
+            lab.run("router", "ip", *line.split())
+        lab.nft(MARKS)
+        for to in "10.0.1.2", "fd00:2::2":
+            assert "nreachable" in lab.run("router", "ip", "route", "get", to, check=False), "a way without a mark"
+        yield
+    finally:
+        lab.run("router", "nft", "delete table inet marks", check=False)
+        for line in ROUTES:
+            lab.run("router", "ip", *line.replace("add", "del").split(), check=False)
+
+
+def test_reset_marked():
+    """reset: where only packets with a mark find a way, and the router's own have none"""
+    rules(inspect(RESETTING))
+    with policy_routing():
+        for v6 in False, True:
+            with listen(v6=v6) as lst, grows(closed=1, rst_failed=0):
+                c, s = opened(lst, SERVER[v6])
+                reset_both(c, s, LONG)
+
+
+def test_reset_marked_first():
+    """the same for an end that nothing but a handshake has passed to"""
+    rules(inspect(RESETTING))
+    with policy_routing():
+        for v6 in False, True:
+            c, s = raw_pair(v6)
+            with grows(closed=1, rst_failed=0):
+                s.send(b"354 go\r\n")
+                c.reset()
+                s.reset()
+
+
 def test_reset_local():
     """reset: the router itself is the server, and is the client"""
     rules(inspect(RESETTING))
@@ -174,6 +232,85 @@ def test_challenge():
         while s.get(0.2):
             n += 1
         assert n < 10, f"{n} RSTs: no bound"
+
+
+# At each end, in front of its own TCP.
+LOSES = """
+table inet loses { }
+delete table inet loses
+table inet loses {
+	chain loses {
+		type filter hook prerouting priority raw
+		tcp flags & rst == rst numgen inc mod 2 == 0 counter drop
+	}
+}
+"""
+
+
+def test_lost_rst():
+    """real ends whose first RST is lost get another one when they speak next"""
+    rules(inspect(RESETTING))
+    ends = "client", "server"
+    try:
+        for v6 in False, True:
+            for name in ends:
+                lab.nft(LOSES, name)
+            with listen(v6=v6) as lst:
+                c, s = opened(lst, SERVER[v6])
+                with grows(closed=1, rst_sent=(4, 9)):
+                    c.sendall(LONG)
+                    is_reset(c, 5)      # it has sent its line again
+                    quiet(s, 0.3)
+                    s.sendall(b"421 bye\r\n")
+                    is_reset(s, 5)
+            for name in ends:
+                assert "counter packets 0 " not in lab.run(name, "nft", "list", "table", "inet", "loses"), "no RST was lost"
+    finally:
+        for name in ends:
+            lab.run(name, "nft", "delete table inet loses", check=False)
+
+
+def test_last_retransmission():
+    """after drop the tombstone outlives all that a real client sends again until it gives up"""
+    rules(inspect())
+    # An entry that is not a tombstone of ours would be gone long before the client's last try.
+    lab.run("router", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=1")
+    lab.run("client", "sysctl", "-qw", f"net.ipv4.tcp_retries2={RETRIES}")
+    try:
+        ends = []
+        with listen() as l4, listen(v6=True) as l6:
+            for lst, v6 in (l4, False), (l6, True):
+                c, s = opened(lst, SERVER[v6])
+                ends.append((c, s, c.getsockname()[1]))
+        with grows(drop=(3 * RETRIES, 20 * RETRIES), connections=0, table__not_syn=0, table__pickup=0):
+            for c, s, _ in ends:
+                c.settimeout(None)
+                c.sendall(LONG)
+                is_reset(s, 5)
+            start = time.monotonic()
+            for c, _, _ in ends:
+                gives_up(c)
+            took = time.monotonic() - start
+        assert took > 2.5, f"the client gave up after {took:.1f} s: before an entry dies"
+        for c, s, port in ends:
+            entry = lab.run("router", "conntrack", "-L", "-p", "tcp", "--sport", str(port), "-f",
+                            "ipv6" if c.family == socket.AF_INET6 else "ipv4")
+            left = re.search(r"tcp +6 (\d+) CLOSE", entry)
+            assert left and int(left.group(1)) > 250, entry
+            c.close()
+            s.close()
+    finally:
+        lab.run("router", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=10")
+        lab.run("client", "sysctl", "-qw", "net.ipv4.tcp_retries2=15")
+
+
+def gives_up(sock):
+    try:
+        got = sock.recv(100)
+    except (TimeoutError, OSError) as e:
+        assert e.errno in (errno.ETIMEDOUT, errno.EHOSTUNREACH), e
+        return
+    raise AssertionError(f"the client received {got!r}")
 
 
 def test_latched():
@@ -413,7 +550,8 @@ if __name__ == "__main__":
     lab.up()
     silent_servers()
     holes()
-    lab.tests(test_drop, test_drop_silence, test_reset, test_reset_output_closed, test_reset_nat, test_reset_local,
+    lab.tests(test_drop, test_drop_silence, test_reset, test_reset_output_closed, test_reset_nat, test_reset_marked,
+              test_reset_marked_first, test_reset_local, test_lost_rst, test_last_retransmission,
               test_reset_content, test_challenge, test_latched, test_latched_accepted, test_pipe, test_late_data,
               test_late_data_deleted, test_same_port, test_same_port_dropped, test_reply_not_earned,
               test_first_bytes_close, test_hole, test_silent_server)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# withstands
 # limit: 240
 """What a connection, a namespace and all of them together may hold: each bound does what it says, and counts alone."""
 import contextlib

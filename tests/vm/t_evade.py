@@ -29,13 +29,13 @@ policy default {
 	match ehlo-reply-parameter others mask
 }
 """
-# Tiny segments over IPv4 without timestamps go by the router's back door: nobody inspects them. (Packets of 41 to 47
-# bytes; those of 40 bear no data.)
+# Tiny segments over IPv4 without timestamps go by the router's back door: nobody inspects them. (Packets of 41 to 43
+# bytes; those of 40 bear no data, those of 44 are SYNs.)
 WEAK = """
 qdisc add dev rc ingress
 """ + "".join(f"filter add dev rc parent ffff: protocol ip u32 match ip protocol 6 0xff match ip dport 25 0xffff "
               f"match u16 {value} {mask} at 2 action mirred egress redirect dev rs\n"
-              for value, mask in (("0x0029", "0xffff"), ("0x002a", "0xfffe"), ("0x002c", "0xfffc")))
+              for value, mask in (("0x0029", "0xffff"), ("0x002a", "0xfffe")))
 MESSAGE = b"Subject: x\r\n\r\n" + b"0123456789abcdef\r\nSTARTTLS\r\n" * 4000 + b".\r\n"
 
 
@@ -106,12 +106,13 @@ def test_weak_set_up():
     try:
         code, text = evade("--seed", "1", "--family", "4", "--count", "60")
         assert code == 1 and "failed: schedule" in text, f"exit code {code}\n{text}"
-        shrunk = text.split("as small as it still fails\n--- ")[1].split("\n---")[0]
-        why, schedule = shrunk.split("\n", 1)
-        steps = re.findall("^seg .*", schedule, re.M)
+        shrunk = min((x.split("\n---")[0] for x in text.split("as small as it still fails\n--- ")[1:]), key=len)
+        why, schedule = shrunk.split("\nschedule ", 1)
+        schedule = "schedule " + schedule
         print("# found: " + shrunk.replace("\n", "\n#   "))
-        assert 1 <= len(steps) <= 12 and schedule.count("stage") <= 4, text
-        assert evade("--schedule", "-", text=schedule)[0] == 1, "what was printed does not fail"
+        assert schedule.count("\nseg ") <= 12 and schedule.count("\nstage ") <= 8, text
+        # Where it hangs on how the true bytes are repeated, not every time.
+        assert any(evade("--schedule", "-", text=schedule)[0] == 1 for _ in range(5)), "what was printed does not fail"
     finally:
         lab.run("router", "tc", "qdisc", "del", "dev", "rc", "ingress")
         move_server(own)

@@ -262,7 +262,8 @@ bool shrink(struct schedule *s, struct verdict *v)
 	for (i = 0; i < AGAIN && !again; i++)
 		again = is_alike(v, &ro->verdicts[i]);
 	if (again) {
-		opt.deadline = deadline / 3;
+		/* Who hangs needs time to show it, others do not. */
+		opt.deadline = deadline / (strncmp(v->why, "stuck", 5) ? 10 : 3);
 		for (width = (s->n_steps + 1) / 2; width; width /= 2)
 			reduce(s, v, ro, fewer_steps, until);
 		reduce(s, v, ro, fewer_stages, until);

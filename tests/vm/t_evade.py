@@ -73,7 +73,9 @@ def test_soak():
     while time.monotonic() < end:
         seconds = min(60, max(1, int(end - time.monotonic())))
         try:
-            random_schedules("off" if start // 1000000 % 2 else "on", "--from", str(start), "--seconds", str(seconds))
+            # Ports that were not used for some minutes.
+            random_schedules("off" if start // 1000000 % 2 else "on", "--from", str(start), "--seconds", str(seconds),
+                             "--port", str(10000 + start // 200 % 50000))
         except AssertionError as e:
             failed.append(str(e))
         start += 1000000

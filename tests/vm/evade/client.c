@@ -11,7 +11,7 @@
 
 void client_start(struct conn *c, u64 now)
 {
-	c->begun = now;
+	c->moved_at = now;
 	c->prng = c->s->seed;
 	c->ts_base = (u32)prng_next(&c->prng);
 	c->rto = 500;

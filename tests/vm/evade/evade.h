@@ -147,7 +147,8 @@ struct conn {
 	u8 snd_scale, lost;
 	u32 stage, step;
 	bool started;
-	u64 begun, wake, rto_at, rto, ack_at, over_at;
+	u64 moved_at, wake, rto_at, rto, ack_at, over_at;
+	u32 progress;			/* as it was at moved_at */
 	struct server srv;
 	struct bytes got;		/* from the server */
 	struct bytes traced[2];		/* client's direction, server's */

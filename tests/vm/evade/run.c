@@ -94,6 +94,18 @@ static enum outcome outcome_of(const struct conn *c)
 	return OUT_NONE;
 }
 
+/* Stuck is who has not moved for a while: a busy machine may take long for all of it. */
+static bool is_stuck(struct conn *c, u64 now)
+{
+	u32 progress = c->una + c->rcv + c->srv.n_read + c->stage + c->open + c->srv.accepted;
+
+	if (progress != c->progress) {
+		c->progress = progress;
+		c->moved_at = now;
+	}
+	return now - c->moved_at >= (c->s->expect == EXPECT_CUT ? opt.deadline / 3 : opt.deadline);
+}
+
 static bool is_over(struct conn *c, u64 now)
 {
 	enum outcome out = outcome_of(c);
@@ -106,7 +118,7 @@ static bool is_over(struct conn *c, u64 now)
 			c->over_at = now + LINGER;
 		return now >= c->over_at;
 	}
-	if (now - c->begun < (c->s->expect == EXPECT_CUT ? opt.deadline / 3 : opt.deadline))
+	if (!is_stuck(c, now))
 		return false;
 	c->v->outcome = OUT_STUCK;
 	return true;

@@ -5,6 +5,7 @@
 """Packets that are larger than a segment, up to BIG TCP's: edited in their middle, cut, compared, with their pieces in
 pages and in lists of packets."""
 import contextlib
+import functools
 import os
 import socket
 import struct
@@ -138,7 +139,7 @@ def test_big_mail():
                 with grows(closed=0, conflict=0):
                     for _ in range(3):
                         mail(c, s, text(1 << 20))
-                assert count("large"), f"no packet was over {LIMIT} bytes: nothing was tested"
+                need(count("large"), f"no packet was over {LIMIT} bytes: nothing was tested")
                 said(c, b"STARTTLS\r\n", s, b"XXXXXXXX\r\n")
                 c.close()
                 s.close()
@@ -147,6 +148,28 @@ def test_big_mail():
 def first_bytes(word):
     """An nft match: this stands behind a TCP header with timestamps."""
     return f"@th,256,{8 * len(word)} 0x{word.hex()}"
+
+
+class Unmet(AssertionError):
+    """What a test is about did not happen: how large packets are, the sender decides by what it thinks of the path."""
+
+
+def need(met_it, why):
+    if not met_it:
+        raise Unmet(why)
+
+
+def patient(f):
+    """A test that begins anew, a few times, when what it is about did not happen."""
+    @functools.wraps(f)
+    def tries():
+        for _ in range(4):
+            try:
+                return f()
+            except Unmet:
+                pass
+        return f()
+    return tries
 
 
 def big_held(v6, message):
@@ -175,7 +198,7 @@ def test_big_held():
     message = text(130000)
     with big():
         for v6 in big_cases():
-            assert any(big_held(v6, message) for _ in range(5)), "DATA was in no large packet: nothing was tested"
+            need(big_held(v6, message), "DATA was in no large packet: nothing was tested")
 
 
 def test_big_edits():
@@ -191,7 +214,7 @@ def test_big_edits():
                 before = count("large")
                 with grows(closed=0, event__command_masked=70):
                     sends(c, commands, s, want)
-                assert count("large") > before, "no packet was large: nothing was tested"
+                need(count("large") > before, "no packet was large: nothing was tested")
                 said(s, b"250 ok\r\n" * 150 + b"500 what\r\n" * 50 + b"250 ok\r\n" * 20 + b"500 what\r\n" * 20, c)
                 said(c, b"QUIT\r\n", s)
                 c.close()
@@ -214,7 +237,7 @@ def test_big_end():
                 want = message + behind.replace(b"STARTTLS", b"XXXXXXXX")
                 same(read(s, len(want)), want)
                 quiet(s, 0.5)
-                assert count("large") > before, "no packet was large: nothing was tested"
+                need(count("large") > before, "no packet was large: nothing was tested")
                 said(s, b"250 ok\r\n500 what\r\n250 ok\r\n250 ok\r\n354 go\r\n", c)
                 same(read(s, len(message)), message)
                 c.close()
@@ -232,7 +255,7 @@ def test_big_shapes():
                     with listening(v6) as lst, met(large=over(v6)) as count:
                         c, s = pair(lst, v6)
                         mail(c, s, text(1 << 20))
-                        assert count("large"), "no packet was large: nothing was tested"
+                        need(count("large"), "no packet was large: nothing was tested")
                         said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\n", s)
                         said(s, b"250 ok\r\n250 ok\r\n", c)
                         at_once(c, b"DATA\r\n" + text(100000))
@@ -277,7 +300,7 @@ def test_merged():
                     quiet(s, 0.3)
                     said(s, b"354 go\r\n", c)
                     same(read(s, len(text(100000))), text(100000))
-                    assert count("merged"), "no packet was merged: nothing was tested"
+                    need(count("merged"), "no packet was merged: nothing was tested")
                     c.close()
                     s.close()
 
@@ -297,4 +320,4 @@ if __name__ == "__main__":
     lab.up()
     hurry()
     rules(inspect())
-    lab.tests(*(f for name, f in list(globals().items()) if name.startswith("test_")))
+    lab.tests(*(patient(f) for name, f in list(globals().items()) if name.startswith("test_")))

@@ -163,7 +163,8 @@ u32 esmtp_chunk_allowed(struct esmtp_session *s, struct esmtp_flow *fl,
 		return want;
 	c = last_inspected(fl);
 	some = c ? rest(fl, c, content) : RESERVE - sizeof(*c);
-	if (some < want)
+	/* Who got only some comes again for the rest. */
+	if (!some)
 		esmtp_count(s->en, full);
 	return min(want, some);
 }

@@ -247,8 +247,8 @@ void esmtp_session_put(struct esmtp_session *s);
  * @want: how many are there
  * @content: of what kind they are
  *
- * Return: as many as can be retained, even if they turn out to be of two kinds; 0 = a bound is reached.
- * Fewer than @want for that reason are counted.
+ * Return: as many as can be retained, even if they turn out to be of two kinds; 0 = a bound is reached,
+ * counted.
  */
 u32 esmtp_chunk_allowed(struct esmtp_session *s, struct esmtp_flow *fl,
 			u32 want, bool content);

@@ -27,6 +27,8 @@ static const struct nf_conntrack_expect_policy expect_nothing = {
 
 static struct nf_conntrack_helper template[FAMILIES][ESMTP_SLOTS];
 static struct nf_conntrack_helper *registered[FAMILIES][ESMTP_SLOTS];
+/* The module goes: nothing is looked at, and nothing passes, until its helpers are gone. */
+static bool leaving;
 
 /* "esmtp" is slot 0, "esmtp-3" is slot 3. */
 static u8 slot_of(const struct nf_conntrack_helper *h)
@@ -259,7 +261,7 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 	/* ICMP errors, and RSTs of our own. */
 	if (ctinfo == IP_CT_RELATED || ctinfo == IP_CT_RELATED_REPLY)
 		return NF_ACCEPT;
-	if (READ_ONCE(en->dying))
+	if (READ_ONCE(leaving) || READ_ONCE(en->dying))
 		return NF_DROP;
 	if (!ext) {
 		esmtp_count(en, ESMTP_NC_NO_HELPER);
@@ -320,6 +322,9 @@ static void helpers_unregister(unsigned int n)
 {
 	struct nf_conntrack_helper **reg = &registered[0][0];
 
+	/* Unregistering takes seconds; no packet makes, finds or closes a session meanwhile. */
+	WRITE_ONCE(leaving, true);
+	synchronize_rcu();
 	/*
 	 * While still registered: later kernels keep the structure as long as an entry
 	 * refers to it and would call into a module that is gone.

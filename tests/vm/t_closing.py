@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # withstands
-# limit: 240
+# limit: 900
 """How a connection is closed: silence, RSTs that are accepted, verdicts that wait for replies, what comes later."""
 import contextlib
 import errno

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # withstands
-# limit: 300
+# limit: 900
 """Both CPUs at work on one connection; policies, exempt hosts and counters change under full traffic."""
 import contextlib
 import threading

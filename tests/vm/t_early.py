@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 480
+# limit: 900
 # withstands
 """Segments ahead of a lost one, in content: they pass with a copy kept, and nobody reads a byte of them that is not
 inspected."""

@@ -4,7 +4,7 @@
 """TCP evasions, judged from outside: random schedules, and fixed cases for each known way (tests/vm/evade).
 
 ESMTP_SEED=N repeats a run; MINUTES=N plays random schedules for so long and nothing else."""
-# limit: 600
+# limit: 1200
 import os
 import re
 import socket

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 240
+# limit: 900
 """Every rule of the default policy over the wire, at its limit and one above it: who sees what, what is counted.
 
 With the shipped action over IPv4, with reset over IPv6.

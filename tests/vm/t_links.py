@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 400
+# limit: 900
 # withstands
 """Links of other kinds, marks of congestion, what is bridged, and the router itself as an end."""
 import contextlib

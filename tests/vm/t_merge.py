@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 400
+# limit: 900
 # withstands
 """Packets that are larger than a segment, up to BIG TCP's: edited in their middle, cut, compared, with their pieces in
 pages and in lists of packets."""

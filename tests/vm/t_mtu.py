@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # withstands
-# limit: 240
+# limit: 900
 """Small links, a small path behind the router, and one that becomes small while a mail is under way.
 
     client ── router ── server ── far      "far" is one hop behind the server's box, which routes, too

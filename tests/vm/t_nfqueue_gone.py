@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # withstands
-# limit: 240
+# limit: 900
 """Packets parked in a queue of nft, on their way to the helper, while table, module and namespace go."""
 import contextlib
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 240
+# limit: 900
 """Every way through the router and to the router: both families, NAT, both directions, the router itself as either
 end, offloads on and off. On each the same is masked, and the mail arrives as it was sent, with right checksums."""
 import concurrent.futures

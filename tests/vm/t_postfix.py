@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 240
+# limit: 900
 """A client, the shipped policy, Postfix: what each of the two sees, byte for byte, and what is counted."""
 import random
 import re

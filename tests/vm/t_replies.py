@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # withstands
-# limit: 240
+# limit: 900
 """The server's direction: greetings, replies and long EHLO replies, cut anywhere, out of order, repeated, in one piece.
 
 What is to arrive is computed here, from the bytes and the places where a segment begins, by other means than the engine's."""

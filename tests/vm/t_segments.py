@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 400
+# limit: 900
 # withstands
 """Segments that the receiver would not take, or takes in part: they are not remembered, and nothing passes on them."""
 import contextlib

@@ -698,7 +698,7 @@ def test_probe_leaves_nothing():
                 pass
             s.close()
         time.sleep(10)
-        left = lab.run("server", "ss", "-Htno", "sport = :25")
+        left = lab.run("server", "ss", "-Htno", "sport", "=", ":25", "and", "dst", lab.CLIENT[False])
     assert not left.strip(), left
 
 

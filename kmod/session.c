@@ -11,7 +11,6 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_core.h>
-#include <net/netfilter/nf_conntrack_helper.h>
 #include <net/tcp.h>
 
 #include "event.h"
@@ -81,17 +80,13 @@ void esmtp_session_put(struct esmtp_session *s)
 struct nf_conn *esmtp_session_entry(const struct esmtp_session *s)
 {
 	struct nf_conn *ct = READ_ONCE(s->ct);
-	const struct esmtp_help *hd;
 
 	if (!ct || !refcount_inc_not_zero(&ct->ct_general.use))
 		return NULL;
 	smp_acquire__after_ctrl_dep();
-	/* Of a confirmed entry the extensions stay where they are. */
-	if (nf_ct_is_confirmed(ct) && nfct_help(ct)) {
-		hd = nfct_help_data(ct);
-		if (READ_ONCE(hd->session) == s)
-			return ct;
-	}
+	/* The session may just have given it back, and it may be another one by now. */
+	if (READ_ONCE(s->ct) == ct && !nf_ct_is_dying(ct))
+		return ct;
 	nf_ct_put(ct);
 	return NULL;
 }
@@ -99,19 +94,23 @@ struct nf_conn *esmtp_session_entry(const struct esmtp_session *s)
 /* The entry's share of a session ends. A packet that still holds the session sees DEAD. */
 static void session_kill(struct esmtp_session *s)
 {
+	struct nf_conn *ct;
 	enum esmtp_dir dir;
 	bool was_alive;
 
 	spin_lock_bh(&s->lock);
 	was_alive = s->state != SESSION_DEAD;
 	WRITE_ONCE(s->state, SESSION_DEAD);
-	s->ct = NULL;
+	ct = s->ct;
+	WRITE_ONCE(s->ct, NULL);
 	for (dir = 0; was_alive && dir < ESMTP_DIRS; dir++) {
 		esmtp_flow_free(s, &s->flow[dir]);
 		dst_release(s->flow[dir].dst);
 		s->flow[dir].dst = NULL;
 	}
 	spin_unlock_bh(&s->lock);
+	if (ct)
+		nf_ct_put(ct);
 	if (was_alive)
 		esmtp_session_put(s);
 }
@@ -306,6 +305,7 @@ static struct esmtp_session *session_alloc(struct esmtp_net *en,
 	spin_lock_init(&s->lock);
 	refcount_set(&s->ref, 1);
 	esmtp_engine_init(&s->engine);
+	nf_conntrack_get(&ct->ct_general);
 	s->ct = ct;
 	s->en = en;
 	s->stamped = test_bit(ESMTP_STAMPED, &hd->seen);
@@ -380,6 +380,7 @@ static struct esmtp_session *session_create(struct esmtp_net *en,
 	return s;
 
 no_room:
+	nf_ct_put(ct);
 	kmem_cache_free(cache, s);
 no_session:
 	esmtp_policy_put(policy);

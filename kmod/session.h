@@ -118,8 +118,7 @@ struct esmtp_closing {
  * @installed: it hangs in its entry, or has; without the lock
  * @was_closed: @closing is in use and @engine is not; never taken back
  * @flow: indexed by enum esmtp_dir
- * @ct: its entry, without a reference; NULL once that is being destroyed. Where no packet of it
- *	is at hand only esmtp_session_entry() knows whether it still is
+ * @ct: its entry, with a reference; NULL once that is being destroyed
  * @latched_at: jiffies when a verdict began to wait for replies, 0 = none does
  * @ref: one for the conntrack entry, one for @closing's work while it is queued
  * @engine: the dialogue; a closed session has none
@@ -228,9 +227,9 @@ void esmtp_session_detach(struct esmtp_help *hd, struct esmtp_session *mark);
  * @s: session
  *
  * destroy() tells when the entry dies; but not where somebody has taken the helper off it
- * before, as ctnetlink can: then the memory may be a stranger's entry by now.
+ * before, as ctnetlink can, nor while the module goes. The session's reference keeps the memory.
  *
- * Context: RCU. Return: the entry with a reference, or NULL.
+ * Context: RCU. Return: the entry with a reference of the caller's, or NULL once it is dying.
  */
 struct nf_conn *esmtp_session_entry(const struct esmtp_session *s);
 

@@ -53,17 +53,25 @@ void esmtp_stream_events(struct esmtp_session *s, enum esmtp_dir dir,
 		esmtp_event_note(s->en, notes, s->policy, dir, &r->events[i]);
 }
 
-void esmtp_stream_close(struct esmtp_session *s, enum esmtp_dir dir,
-			enum esmtp_event_type why, struct list_head *notes)
+/* What the stream itself has found. */
+static void note_own(struct esmtp_session *s, enum esmtp_dir dir,
+		     enum esmtp_event_type type, enum esmtp_action action,
+		     struct list_head *notes)
 {
 	const struct esmtp_event ev = {
-		.type = why,
+		.type = type,
 		.rule = ESMTP_NO_RULE,
-		.action = ESMTP_ACTION_RESET,
+		.action = action,
 		.log = true,
 	};
 
 	esmtp_event_note(s->en, notes, s->policy, dir, &ev);
+}
+
+void esmtp_stream_close(struct esmtp_session *s, enum esmtp_dir dir,
+			enum esmtp_event_type why, struct list_head *notes)
+{
+	note_own(s, dir, why, ESMTP_ACTION_RESET, notes);
 	esmtp_close_session(s, ESMTP_CLOSE_RESET);
 }
 
@@ -267,16 +275,10 @@ static int compare(struct esmtp_packet *pkt, u32 off,
 static int conflict(struct esmtp_session *s, enum esmtp_dir dir,
 		    struct list_head *notes)
 {
-	const struct esmtp_event ev = {
-		.type = ESMTP_EVENT_CONFLICT,
-		.rule = ESMTP_NO_RULE,
-		.action = ESMTP_ACTION_COUNT,
-		.log = true,
-	};
-
 	esmtp_count(s->en, ESMTP_NC_CONFLICT);
 	if (s->policy->engine.flags & ESMTP_POLICY_F_MONITOR) {
-		esmtp_event_note(s->en, notes, s->policy, dir, &ev);
+		note_own(s, dir, ESMTP_EVENT_CONFLICT, ESMTP_ACTION_COUNT,
+			 notes);
 		return 0;
 	}
 	esmtp_stream_close(s, dir, ESMTP_EVENT_CONFLICT, notes);

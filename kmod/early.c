@@ -164,11 +164,8 @@ bool esmtp_early_turn(struct esmtp_session *s, enum esmtp_dir dir, u32 gap,
 	while (s->state == SESSION_OPEN &&
 	       (c = esmtp_chunk_first_early(fl)) && c->seq == fl->next) {
 		for (at = 0; at < c->len; at += taken) {
-			taken = esmtp_engine_feed(&s->engine,
-						  &s->policy->engine, dir,
-						  c->data + at, c->len - at, &r);
-			esmtp_stream_events(s, dir, &r, notes);
-			esmtp_policy_count(s->policy, ESMTP_PC_BYTES, taken);
+			taken = esmtp_stream_feed(s, dir, c->data + at,
+						  c->len - at, &r, notes);
 			if (r.verdict != ESMTP_PASS || r.n_edits || r.hold ||
 			    !taken)
 				return too_late(s, dir, gap, r.verdict, notes);

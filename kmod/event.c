@@ -99,12 +99,12 @@ static u64 events_lost(const struct esmtp_net *en)
 	return sum;
 }
 
-/* The rule that fired, or NULL. */
-static const struct esmtp_rule *rule_of(const struct telling *t)
+/* The condition that was met last when a rule fired, or NULL. */
+static const struct esmtp_cond *cond_of(const struct telling *t)
 {
-	u16 i = t->note->ev.rule;
+	u16 i = t->note->ev.cond;
 
-	return i < t->p->engine.n_rules ? &t->p->rules[i] : NULL;
+	return i < t->p->engine.n_conds ? &t->p->engine.conds[i] : NULL;
 }
 
 static int put_address(struct sk_buff *skb, int type, u16 family,
@@ -132,7 +132,7 @@ static int put_connection(struct sk_buff *skb,
 static int put_event(struct sk_buff *skb, const struct telling *t)
 {
 	const struct esmtp_event *ev = &t->note->ev;
-	const struct esmtp_rule *rule = rule_of(t);
+	const struct esmtp_cond *cond = cond_of(t);
 
 	if (nla_put_u16(skb, ESMTP_A_EVENT_TYPE, ev->type) ||
 	    nla_put_u8(skb, ESMTP_A_EVENT_ACTION, ev->action) ||
@@ -148,9 +148,9 @@ static int put_event(struct sk_buff *skb, const struct telling *t)
 	    nla_put_u64_64bit(skb, ESMTP_A_EVENT_LOST, events_lost(t->en),
 			      ESMTP_A_EVENT_PAD))
 		return -EMSGSIZE;
-	if (rule &&
+	if (cond &&
 	    (nla_put_u32(skb, ESMTP_A_EVENT_RULE, ev->rule + 1) ||
-	     nla_put_u8(skb, ESMTP_A_EVENT_MATCH, rule->match)))
+	     nla_put_u8(skb, ESMTP_A_EVENT_MATCH, cond->match)))
 		return -EMSGSIZE;
 	return put_connection(skb, t->orig);
 }
@@ -188,6 +188,7 @@ static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_SENDER_LENGTH] = "sender-address length",
 	[ESMTP_MATCH_MIME_FILENAME_LENGTH] = "MIME filename length",
 	[ESMTP_MATCH_EHLO_KEYWORD] = "ehlo-reply-parameter",
+	[ESMTP_MATCH_CMD_VERB] = "cmd verb",
 };
 
 static const char *const action_words[__ESMTP_ACTION_MAX] = {
@@ -247,17 +248,20 @@ static void text_print(char *buf, const struct esmtp_event *ev)
 static void reason_print(char *buf, const struct telling *t)
 {
 	const struct esmtp_event *ev = &t->note->ev;
-	const struct esmtp_rule *rule = rule_of(t);
+	const struct esmtp_cond *cond = cond_of(t);
 
-	if (!rule)
+	const char *negate = cond && cond->negate ? "not " : "";
+
+	if (!cond)
 		scnprintf(buf, REASON_LEN, "%s",
 			  event_words[ev->type] ?: "unknown");
-	else if (rule->match == ESMTP_MATCH_EHLO_KEYWORD)
-		scnprintf(buf, REASON_LEN, "matched Class %u: %s", ev->rule + 1,
-			  match_words[rule->match]);
+	else if (esmtp_match_has_set(cond->match))
+		scnprintf(buf, REASON_LEN, "matched Class %u: %s%s",
+			  ev->rule + 1, negate, match_words[cond->match]);
 	else
-		scnprintf(buf, REASON_LEN, "matched Class %u: %s gt %u",
-			  ev->rule + 1, match_words[rule->match], rule->limit);
+		scnprintf(buf, REASON_LEN, "matched Class %u: %s%s gt %u",
+			  ev->rule + 1, negate, match_words[cond->match],
+			  cond->limit);
 }
 
 /* Whatever the log is filtered by: what was done stands out from what was only seen. */

@@ -6,6 +6,7 @@
 
 #include "netlink.h"
 #include "policy.h"
+#include "rule.h"
 #include "stage.h"
 
 /* Room in an answer for everything that is not a list of rules. */
@@ -163,28 +164,6 @@ struct dump_cursor {
 	u32 rule;
 };
 
-static int put_rule(struct sk_buff *skb, const struct esmtp_ns_policy *p, u32 i)
-{
-	const struct esmtp_rule *rule = &p->rules[i];
-	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_RULE);
-	bool keyword = rule->match == ESMTP_MATCH_EHLO_KEYWORD;
-
-	if (!nest ||
-	    nla_put_u8(skb, ESMTP_A_RULE_MATCH, rule->match) ||
-	    nla_put_u32(skb,
-			keyword ? ESMTP_A_RULE_KEYWORDS : ESMTP_A_RULE_LIMIT,
-			keyword ? rule->keywords : rule->limit) ||
-	    nla_put_u8(skb, ESMTP_A_RULE_ACTION, rule->action) ||
-	    (rule->log && nla_put_flag(skb, ESMTP_A_RULE_LOG)) ||
-	    nla_put_u64_64bit(skb, ESMTP_A_RULE_COUNT, esmtp_policy_fired(p, i),
-			      ESMTP_A_RULE_PAD)) {
-		nla_nest_cancel(skb, nest);
-		return -EMSGSIZE;
-	}
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
 /* As many rules as there is room for from number @first on; returns the next one. */
 static int put_rules(struct sk_buff *skb, const struct esmtp_ns_policy *p,
 		     u32 first)
@@ -194,7 +173,8 @@ static int put_rules(struct sk_buff *skb, const struct esmtp_ns_policy *p,
 
 	if (!nest)
 		return -EMSGSIZE;
-	while (i < p->engine.n_rules && !put_rule(skb, p, i))
+	while (i < p->engine.n_rules &&
+	       !esmtp_rule_put(skb, &p->engine, i, esmtp_policy_fired(p, i)))
 		i++;
 	nla_nest_end(skb, nest);
 	/* A part without a rule says nothing, unless the policy has none. */

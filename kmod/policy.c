@@ -6,27 +6,11 @@
 #include <linux/slab.h>
 
 #include "policy.h"
+#include "rule.h"
 
 static_assert(ESMTP_VERBS_ALL <= U32_MAX, "nla_policy masks have 32 bits");
 static_assert(ESMTP_SLOTS <= U8_MAX);
 static_assert(ESMTP_RULES_MAX < ESMTP_NO_RULE);
-
-#define ANSWERS_ONLY \
-	{ .type = NLA_REJECT, .reject_message = "only answers carry this" }
-
-static const struct nla_policy rule_attrs[ESMTP_A_RULE_MAX + 1] = {
-	[ESMTP_A_RULE_MATCH] = NLA_POLICY_RANGE(NLA_U8, ESMTP_MATCH_UNSPEC + 1,
-						ESMTP_MATCH_MAX),
-	[ESMTP_A_RULE_LIMIT] = { .type = NLA_U32 },
-	[ESMTP_A_RULE_KEYWORDS] = NLA_POLICY_MASK(NLA_U32, ESMTP_KW_ALL),
-	[ESMTP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U8, ESMTP_ACTION_MAX),
-	[ESMTP_A_RULE_LOG] = { .type = NLA_FLAG },
-	[ESMTP_A_RULE_COUNT] = ANSWERS_ONLY,
-};
-
-static const struct nla_policy rule_list_attrs[ESMTP_A_RULE_LIST_MAX + 1] = {
-	[ESMTP_A_RULE] = NLA_POLICY_NESTED(rule_attrs),
-};
 
 const struct nla_policy esmtp_policy_attrs[ESMTP_A_POLICY_MAX + 1] = {
 	[ESMTP_A_POLICY_NAME] = { .type = NLA_STRING,
@@ -36,9 +20,9 @@ const struct nla_policy esmtp_policy_attrs[ESMTP_A_POLICY_MAX + 1] = {
 					 .len = ESMTP_DESCRIPTION_MAX },
 	[ESMTP_A_POLICY_FLAGS] = NLA_POLICY_MASK(NLA_U32, ESMTP_POLICY_F_ALL),
 	[ESMTP_A_POLICY_VERBS] = NLA_POLICY_MASK(NLA_U64, (u32)ESMTP_VERBS_ALL),
-	[ESMTP_A_POLICY_RULES] = NLA_POLICY_NESTED(rule_list_attrs),
-	[ESMTP_A_POLICY_COUNTERS] = ANSWERS_ONLY,
-	[ESMTP_A_POLICY_EVENTS] = ANSWERS_ONLY,
+	[ESMTP_A_POLICY_RULES] = NLA_POLICY_NESTED(esmtp_rule_list_attrs),
+	[ESMTP_A_POLICY_COUNTERS] = ESMTP_ANSWERS_ONLY,
+	[ESMTP_A_POLICY_EVENTS] = ESMTP_ANSWERS_ONLY,
 };
 
 /* Length of a string attribute without the NUL that may end it. */
@@ -56,22 +40,6 @@ static bool is_name_char(char c)
 	       (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
 }
 
-/* @why must live as long as the module: the macros for this want a literal. */
-static int refuse(struct netlink_ext_ack *extack, const struct nlattr *bad,
-		  const char *why)
-{
-	extack->_msg = why;
-	NL_SET_BAD_ATTR(extack, bad);
-	return -EINVAL;
-}
-
-static int missing(struct netlink_ext_ack *extack, const struct nlattr *nest,
-		   int attr, const char *why)
-{
-	NL_SET_ERR_ATTR_MISS(extack, nest, attr);
-	return refuse(extack, nest, why);
-}
-
 static int name_parse(char *name, const struct nlattr *nla,
 		      struct netlink_ext_ack *extack)
 {
@@ -79,10 +47,10 @@ static int name_parse(char *name, const struct nlattr *nla,
 	int i, len = text_len(nla);
 
 	if (!len)
-		return refuse(extack, nla, "the policy's name is empty");
+		return esmtp_refuse(extack, nla, "the policy's name is empty");
 	for (i = 0; i < len; i++)
 		if (!is_name_char(s[i]))
-			return refuse(extack, nla,
+			return esmtp_refuse(extack, nla,
 				      "a policy's name has only letters, digits, '_', '.' and '-'");
 	memcpy(name, s, len);
 	return 0;
@@ -96,104 +64,9 @@ static int description_parse(char *description, const struct nlattr *nla,
 
 	for (i = 0; i < len; i++)
 		if (s[i] < ' ' || s[i] == 0x7f)
-			return refuse(extack, nla,
+			return esmtp_refuse(extack, nla,
 				      "a description has no control characters");
 	memcpy(description, s, len);
-	return 0;
-}
-
-static int keyword_rule_fits(const struct nlattr *nest, struct nlattr **tb,
-			     struct netlink_ext_ack *extack)
-{
-	if (tb[ESMTP_A_RULE_LIMIT])
-		return refuse(extack, tb[ESMTP_A_RULE_LIMIT],
-			      "a match of EHLO keywords has no limit");
-	if (!tb[ESMTP_A_RULE_KEYWORDS])
-		return missing(extack, nest, ESMTP_A_RULE_KEYWORDS,
-			       "a match of EHLO keywords needs keywords");
-	if (!nla_get_u32(tb[ESMTP_A_RULE_KEYWORDS]))
-		return refuse(extack, tb[ESMTP_A_RULE_KEYWORDS],
-			      "a match of EHLO keywords needs at least one");
-	return 0;
-}
-
-static int limit_rule_fits(const struct nlattr *nest, struct nlattr **tb,
-			   struct netlink_ext_ack *extack)
-{
-	if (tb[ESMTP_A_RULE_KEYWORDS])
-		return refuse(extack, tb[ESMTP_A_RULE_KEYWORDS],
-			      "only a match of EHLO keywords has keywords");
-	if (!tb[ESMTP_A_RULE_LIMIT])
-		return missing(extack, nest, ESMTP_A_RULE_LIMIT,
-			       "this match needs a limit");
-	if (nla_get_u8(tb[ESMTP_A_RULE_ACTION]) == ESMTP_ACTION_MASK)
-		return refuse(extack, tb[ESMTP_A_RULE_ACTION],
-			      "only a match of EHLO keywords can mask");
-	return 0;
-}
-
-/* Which attributes a rule has is a matter of its match. */
-static int rule_fits(const struct nlattr *nest, struct nlattr **tb,
-		     struct netlink_ext_ack *extack)
-{
-	if (!tb[ESMTP_A_RULE_MATCH])
-		return missing(extack, nest, ESMTP_A_RULE_MATCH,
-			       "a rule needs a match");
-	if (!tb[ESMTP_A_RULE_ACTION])
-		return missing(extack, nest, ESMTP_A_RULE_ACTION,
-			       "a rule needs an action");
-	if (nla_get_u8(tb[ESMTP_A_RULE_MATCH]) == ESMTP_MATCH_EHLO_KEYWORD)
-		return keyword_rule_fits(nest, tb, extack);
-	return limit_rule_fits(nest, tb, extack);
-}
-
-static int rule_parse(struct esmtp_rule *rule, const struct nlattr *nest,
-		      struct netlink_ext_ack *extack)
-{
-	struct nlattr *tb[ESMTP_A_RULE_MAX + 1];
-	int err;
-
-	err = nla_parse_nested(tb, ESMTP_A_RULE_MAX, nest, rule_attrs, extack);
-	if (!err)
-		err = rule_fits(nest, tb, extack);
-	if (err)
-		return err;
-
-	rule->match = nla_get_u8(tb[ESMTP_A_RULE_MATCH]);
-	rule->action = nla_get_u8(tb[ESMTP_A_RULE_ACTION]);
-	rule->log = nla_get_flag(tb[ESMTP_A_RULE_LOG]);
-	if (tb[ESMTP_A_RULE_LIMIT])
-		rule->limit = nla_get_u32(tb[ESMTP_A_RULE_LIMIT]);
-	if (tb[ESMTP_A_RULE_KEYWORDS])
-		rule->keywords = nla_get_u32(tb[ESMTP_A_RULE_KEYWORDS]);
-	return 0;
-}
-
-static u32 rules_count(const struct nlattr *list)
-{
-	const struct nlattr *nla;
-	u32 n = 0;
-	int rem;
-
-	if (list)
-		nla_for_each_nested(nla, list, rem)
-			n++;
-	return n;
-}
-
-static int rules_parse(struct esmtp_rule *rule, const struct nlattr *list,
-		       struct netlink_ext_ack *extack)
-{
-	const struct nlattr *nla;
-	int rem, err;
-
-	if (!list)
-		return 0;
-	nla_for_each_nested(nla, list, rem) {
-		err = rule_parse(rule++, nla, extack);
-		if (err)
-			return err;
-	}
 	return 0;
 }
 
@@ -211,38 +84,56 @@ static const struct nlattr *rule_attr(const struct nlattr *list, u32 i)
 }
 
 /* What the engine says of the policy as it would be, of which @old rules came earlier. */
-static int rules_check(const struct esmtp_policy *engine, u32 old,
+static int rules_check(struct esmtp_policy *engine, u32 old,
 		       const struct nlattr *list,
 		       struct netlink_ext_ack *extack)
 {
 	u32 bad = ESMTP_NO_RULE;
-	const char *why = esmtp_policy_check(engine, &bad);
+	const char *why = esmtp_policy_prepare(engine, &bad);
 
 	if (!why)
 		return 0;
-	return refuse(extack, rule_attr(list, bad < old ? U32_MAX : bad - old),
-		      why);
+	return esmtp_refuse(extack,
+			    rule_attr(list, bad < old ? U32_MAX : bad - old),
+			    why);
 }
 
 static void rules_free(struct esmtp_ns_policy *p)
 {
-	kvfree(p->rules);
+	kvfree(p->engine.rules);
+	kvfree(p->engine.conds);
+	kvfree(p->engine.order);
 	kvfree(p->fired);
 	kvfree(p->fired_base);
 }
 
-/* Room for @n rules; on failure rules_free() is due all the same. */
-static bool rules_alloc(struct esmtp_ns_policy *p, u32 n)
+/* Room for @n; on failure rules_free() is due all the same. */
+static bool rules_alloc(struct esmtp_ns_policy *p, struct esmtp_rule_size n)
 {
-	p->rules = kvcalloc(n, sizeof(*p->rules), GFP_KERNEL_ACCOUNT);
-	p->fired = kvcalloc(n, sizeof(*p->fired), GFP_KERNEL_ACCOUNT);
-	p->fired_base = kvcalloc(n, sizeof(*p->fired_base), GFP_KERNEL_ACCOUNT);
-	p->engine.rules = p->rules;
-	p->engine.n_rules = n;
-	return p->rules && p->fired && p->fired_base;
+	struct esmtp_policy *e = &p->engine;
+
+	e->rules = kvcalloc(n.rules, sizeof(*e->rules), GFP_KERNEL_ACCOUNT);
+	e->conds = kvcalloc(n.conds, sizeof(*e->conds), GFP_KERNEL_ACCOUNT);
+	e->order = kvcalloc(n.conds, sizeof(*e->order), GFP_KERNEL_ACCOUNT);
+	p->fired = kvcalloc(n.rules, sizeof(*p->fired), GFP_KERNEL_ACCOUNT);
+	p->fired_base = kvcalloc(n.rules, sizeof(*p->fired_base),
+				 GFP_KERNEL_ACCOUNT);
+	return e->rules && e->conds && e->order && p->fired && p->fired_base;
 }
 
-static int rules_grow(struct esmtp_ns_policy *p, u32 n,
+static void rules_copy(struct esmtp_policy *to, const struct esmtp_policy *from)
+{
+	if (from->n_rules)
+		memcpy(to->rules, from->rules,
+		       from->n_rules * sizeof(*to->rules));
+	if (from->n_conds)
+		memcpy(to->conds, from->conds,
+		       from->n_conds * sizeof(*to->conds));
+	to->n_rules = from->n_rules;
+	to->n_conds = from->n_conds;
+}
+
+static int rules_grow(struct esmtp_ns_policy *p, struct esmtp_rule_size n,
 		      const struct nlattr *list, struct netlink_ext_ack *extack)
 {
 	struct esmtp_ns_policy *grown;
@@ -254,17 +145,15 @@ static int rules_grow(struct esmtp_ns_policy *p, u32 n,
 		return -ENOMEM;
 	if (!rules_alloc(grown, n))
 		goto out;
-	if (old)
-		memcpy(grown->rules, p->rules, old * sizeof(*p->rules));
-	err = rules_parse(grown->rules + old, list, extack);
+	rules_copy(&grown->engine, &p->engine);
+	err = esmtp_rules_parse(&grown->engine, list, extack);
 	if (!err)
 		err = rules_check(&grown->engine, old, list, extack);
 	if (err)
 		goto out;
-	swap(p->rules, grown->rules);
+	swap(p->engine, grown->engine);
 	swap(p->fired, grown->fired);
 	swap(p->fired_base, grown->fired_base);
-	p->engine = grown->engine;
 out:
 	rules_free(grown);
 	kfree(grown);
@@ -274,9 +163,11 @@ out:
 int esmtp_policy_append(struct esmtp_ns_policy *p, const struct nlattr *list,
 			struct netlink_ext_ack *extack)
 {
-	u32 n = p->engine.n_rules + rules_count(list);
+	struct esmtp_rule_size n = esmtp_rules_size(list);
 
-	if (n > ESMTP_RULES_MAX) {
+	n.rules += p->engine.n_rules;
+	n.conds += p->engine.n_conds;
+	if (n.rules > ESMTP_RULES_MAX) {
 		NL_SET_ERR_MSG_ATTR(extack, list,
 				    "a policy has at most " __stringify(ESMTP_RULES_MAX) " rules");
 		return -E2BIG;
@@ -329,7 +220,7 @@ struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,
 	int err;
 
 	if (!tb[ESMTP_A_POLICY_VERBS]) {
-		err = missing(extack, nest, ESMTP_A_POLICY_VERBS,
+		err = esmtp_missing(extack, nest, ESMTP_A_POLICY_VERBS,
 			      "a policy needs the verbs that pass");
 		return ERR_PTR(err);
 	}

@@ -30,15 +30,14 @@ struct esmtp_policy_stats {
  * struct esmtp_ns_policy - a policy of a namespace; immutable but for its counters
  * @ref: one by the slot, one by each session
  * @rcu: frees it
- * @engine: what the engine reads; its rules are @rules
+ * @engine: what the engine reads
  * @slot: number of the helper it is bound to
  * @name: NUL-terminated
  * @description: NUL-terminated, may be empty
  * @stats: per CPU
  * @base: sums of @stats at the last reset: pc, then event; the namespace's config mutex
- * @fired: times each rule fired, parallel to @rules
+ * @fired: times each rule fired, by its index
  * @fired_base: the same at the last reset; the namespace's config mutex
- * @rules: engine.n_rules elements
  */
 struct esmtp_ns_policy {
 	struct kref ref;
@@ -51,7 +50,6 @@ struct esmtp_ns_policy {
 	u64 base[ESMTP_POLICY_SUMS];
 	atomic64_t *fired;
 	u64 *fired_base;
-	struct esmtp_rule *rules;
 };
 
 /* What ESMTP_A_POLICY may hold in ESMTP_CMD_STAGE_POLICY. */

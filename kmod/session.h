@@ -387,9 +387,20 @@ unsigned int esmtp_stream_packet(struct esmtp_session *s,
 				 struct esmtp_packet *pkt,
 				 struct list_head *notes);
 
-/** esmtp_stream_events() - count what a result reports, and note it for sending */
-void esmtp_stream_events(struct esmtp_session *s, enum esmtp_dir dir,
-			 const struct esmtp_result *r, struct list_head *notes);
+/**
+ * esmtp_stream_feed() - let the engine read, count the bytes and what it finds
+ * @s: session; its lock is held
+ * @dir: direction
+ * @bytes: what comes next in it
+ * @len: how many
+ * @r: result
+ * @notes: events go here
+ *
+ * Return: how many were taken.
+ */
+u32 esmtp_stream_feed(struct esmtp_session *s, enum esmtp_dir dir,
+		      const u8 *bytes, u32 len, struct esmtp_result *r,
+		      struct list_head *notes);
 
 /** esmtp_stream_follow() - do what a result says about the session; its bytes are retained */
 void esmtp_stream_follow(struct esmtp_session *s, const struct esmtp_result *r);

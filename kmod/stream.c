@@ -44,13 +44,43 @@ static int apply_edits(struct esmtp_packet *pkt, u32 off, u8 *copy,
 	return err;
 }
 
-void esmtp_stream_events(struct esmtp_session *s, enum esmtp_dir dir,
-			 const struct esmtp_result *r, struct list_head *notes)
-{
-	u8 i;
+/**
+ * struct stream_sink - events of one call of the engine
+ * @sink: for the engine
+ * @s: session
+ * @dir: direction that is read
+ * @notes: they go there
+ */
+struct stream_sink {
+	struct esmtp_sink sink;
+	struct esmtp_session *s;
+	enum esmtp_dir dir;
+	struct list_head *notes;
+};
 
-	for (i = 0; i < r->n_events; i++)
-		esmtp_event_note(s->en, notes, s->policy, dir, &r->events[i]);
+static void hear(struct esmtp_sink *sink, const struct esmtp_event *ev)
+{
+	struct stream_sink *to = container_of(sink, struct stream_sink, sink);
+
+	esmtp_event_note(to->s->en, to->notes, to->s->policy, to->dir, ev);
+}
+
+u32 esmtp_stream_feed(struct esmtp_session *s, enum esmtp_dir dir,
+		      const u8 *bytes, u32 len, struct esmtp_result *r,
+		      struct list_head *notes)
+{
+	struct stream_sink to = {
+		.sink.event = hear,
+		.s = s,
+		.dir = dir,
+		.notes = notes,
+	};
+	u32 taken;
+
+	taken = esmtp_engine_feed(&s->engine, &s->policy->engine, dir, bytes,
+				  len, &to.sink, r);
+	esmtp_policy_count(s->policy, ESMTP_PC_BYTES, taken);
+	return taken;
 }
 
 /* What the stream itself has found. */
@@ -123,10 +153,7 @@ static int read_bytes(struct esmtp_session *s, struct esmtp_packet *pkt,
 	int err;
 
 	do {
-		taken = esmtp_engine_feed(&s->engine, &s->policy->engine,
-					  pkt->dir, copy, len, &r);
-		esmtp_stream_events(s, pkt->dir, &r, notes);
-		esmtp_policy_count(s->policy, ESMTP_PC_BYTES, taken);
+		taken = esmtp_stream_feed(s, pkt->dir, copy, len, &r, notes);
 		err = apply_edits(pkt, *off, copy, &r);
 		esmtp_stream_trace(s, pkt->dir, fl->next, copy, taken,
 				   r.content);

@@ -30,6 +30,24 @@ struct words {
 	struct location loc;
 };
 
+/**
+ * struct cond_item - one condition of a match line
+ * @next: the one behind it
+ * @loc: its place
+ * @match: enum esmtp_match
+ * @negate: "not" stands before it
+ * @limit: what it is compared with, or NULL
+ * @words: the members of its set
+ */
+struct cond_item {
+	struct cond_item *next;
+	struct location loc;
+	int match;
+	bool negate;
+	struct word *limit;
+	struct words words;
+};
+
 enum item_kind {
 	ITEM_DESCRIPTION,	/* word */
 	ITEM_SLOT,		/* word */
@@ -38,7 +56,7 @@ enum item_kind {
 	ITEM_MODE,		/* value: monitor */
 	ITEM_BRACKETS,		/* value: blank */
 	ITEM_VERBS,		/* words */
-	ITEM_MATCH,		/* value: enum esmtp_match; word or words; action, log */
+	ITEM_MATCH,		/* conds; action, log */
 	ITEM_CLASS_LINE,	/* value: enum class_line; words */
 	ITEM_INSPECT,		/* value: enum inspect_kind; word: class, or NULL; arg: policy */
 	ITEM_PICKUP,		/* value: pass */
@@ -56,6 +74,7 @@ enum item_kind {
  * @word: see enum item_kind
  * @arg: see enum item_kind
  * @words: see enum item_kind
+ * @conds: see enum item_kind
  */
 struct item {
 	struct item *next;
@@ -67,6 +86,7 @@ struct item {
 	struct word *word;
 	struct word *arg;
 	struct words words;
+	struct cond_item *conds;
 };
 
 /**

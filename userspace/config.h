@@ -6,24 +6,23 @@
 #include <stdint.h>
 
 #include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
+#include "cond.h"
 #include "erec.h"
 #include "interval.h"
 
 /**
  * struct rule - one match line of a policy
  * @loc: where it was written
- * @match: enum esmtp_match
- * @limit: fires above it
- * @keywords: bit = enum esmtp_keyword
+ * @conds: its conditions; all must hold
+ * @n_conds: how many
  * @action: enum esmtp_action
  * @log: an event is sent too
  * @count: times fired, when read from the kernel
  */
 struct rule {
 	struct location loc;
-	uint8_t match;
-	uint32_t limit;
-	uint32_t keywords;
+	struct cond conds[ESMTP_CONDS_MAX];
+	unsigned int n_conds;
 	uint8_t action;
 	bool log;
 	uint64_t count;

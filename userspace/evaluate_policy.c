@@ -105,28 +105,67 @@ static void policy_verbs(const struct item *item, struct policy *p, struct erecs
 	}
 }
 
-static void rule_keywords(const struct item *item, struct rule *r, struct erecs *errors)
+static void cond_set(const struct cond_item *item, struct cond *c, struct erecs *errors)
 {
+	char expected[COND_TEXT_MAX];
+
 	if (!item->words.head)
 		erec_add(errors, &item->words.loc, "the set is empty");
 	for (const struct word *w = item->words.head; w; w = w->next) {
-		int kw = keyword_find(w->text);
+		int member = cond_member_find(c->match, w->text);
 
-		if (kw < 0)
-			erec_add(errors, &w->loc,
-				 "unknown keyword '%s', expected others, 8bitmime, auth, binarymime, checkpoint, dsn, enhancedstatuscodes, etrn, pipelining, size or vrfy",
-				 w->text);
-		else if (r->keywords & 1u << kw)
-			erec_add(errors, &w->loc, "keyword %s stands twice in the set",
-				 keyword_name((unsigned int)kw));
+		if (member < 0)
+			erec_add(errors, &w->loc, "unknown word '%s', expected %s", w->text,
+				 cond_expected(c->match, expected));
+		else if (c->set & 1ull << member)
+			erec_add(errors, &w->loc, "%s stands twice in the set",
+				 cond_member_name(c->match, (unsigned int)member));
 		else
-			r->keywords |= 1u << kw;
+			c->set |= 1ull << member;
 	}
+}
+
+static void rule_cond(const struct cond_item *item, struct rule *r, struct erecs *errors)
+{
+	unsigned int before = errors->count;
+	struct cond *c = &r->conds[r->n_conds];
+
+	if (r->n_conds == ESMTP_CONDS_MAX) {
+		erec_add(errors, &item->loc, "a rule has at most %d conditions", ESMTP_CONDS_MAX);
+		return;
+	}
+	*c = (struct cond){ .match = (uint8_t)item->match, .negate = item->negate };
+	if (cond_has_set(c->match))
+		cond_set(item, c, errors);
+	else
+		read_number(item->limit, 1, UINT32_MAX - 1, "a limit", errors, &c->limit);
+	for (unsigned int i = 0; i < r->n_conds && errors->count == before; i++)
+		if (cond_same(&r->conds[i], c))
+			erec_add(errors, &item->loc, "the rule has this condition already");
+	r->n_conds++;
+}
+
+/* Whether a mask hits the word is known when the word is, so nothing else can be waited for. */
+static void check_mask(const struct item *item, const struct rule *r, struct erecs *errors)
+{
+	if (r->action != ESMTP_ACTION_MASK)
+		return;
+	if (!cond_has_set(r->conds[0].match))
+		erec_add(errors, &item->loc,
+			 "mask is for ehlo-reply-parameter and cmd verb; expected drop, reset or log");
+	else if (r->n_conds > 1)
+		erec_add(errors, &item->loc,
+			 "a rule that masks has one condition: the word must be known by itself");
 }
 
 static bool same_rule(const struct rule *a, const struct rule *b)
 {
-	return a->match == b->match && a->limit == b->limit && a->keywords == b->keywords;
+	if (a->n_conds != b->n_conds)
+		return false;
+	for (unsigned int i = 0; i < a->n_conds; i++)
+		if (!cond_same(&a->conds[i], &b->conds[i]))
+			return false;
+	return true;
 }
 
 static void policy_match(const struct item *item, struct policy *p, unsigned int room,
@@ -135,15 +174,11 @@ static void policy_match(const struct item *item, struct policy *p, unsigned int
 	unsigned int before = errors->count;
 	struct rule *r = &p->rules[p->n_rules];
 
-	*r = (struct rule){ .loc = item->loc, .match = (uint8_t)item->value,
-			    .action = (uint8_t)item->action, .log = item->log };
-	if (r->match == ESMTP_MATCH_EHLO_KEYWORD)
-		rule_keywords(item, r, errors);
-	else
-		read_number(item->word, 1, UINT32_MAX, "a limit", errors, &r->limit);
-	if (r->action == ESMTP_ACTION_MASK && r->match != ESMTP_MATCH_EHLO_KEYWORD)
-		erec_add(errors, &item->loc,
-			 "mask is for ehlo-reply-parameter; expected drop, reset or log");
+	*r = (struct rule){ .loc = item->loc, .action = (uint8_t)item->action, .log = item->log };
+	for (const struct cond_item *c = item->conds; c; c = c->next)
+		rule_cond(c, r, errors);
+	if (errors->count == before)
+		check_mask(item, r, errors);
 	for (unsigned int i = 0; i < p->n_rules && errors->count == before; i++)
 		if (same_rule(&p->rules[i], r))
 			erec_add(errors, &item->loc, "line %u has the same match",

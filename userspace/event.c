@@ -136,16 +136,12 @@ static int put_flow(char *p, size_t size, const struct event *e)
 
 static int put_rule(char *p, size_t size, const struct event *e)
 {
+	char cond[COND_TEXT_MAX];
 	int n = snprintf(p, size, "ESMTP Classification: %s ", did(e));
 
 	n += put_flow(p + n, size - (size_t)n, e);
 	n += snprintf(p + n, size - (size_t)n, "; matched Class %u: %s", e->rule,
-		      match_asa_name(e->match));
-	if (e->match != ESMTP_MATCH_EHLO_KEYWORD)
-		n += snprintf(p + n, size - (size_t)n, " gt %u", e->limit);
-	for (unsigned int k = 0; k < __ESMTP_KW_MAX; k++)
-		if (e->keywords & 1u << k)
-			n += snprintf(p + n, size - (size_t)n, " %s", keyword_name(k));
+		      cond_format(&e->cond, COND_ASA, cond));
 	return n;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cond.h"
 #include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
 
 #define EVENT_POLICY_MAX (ESMTP_POLICY_NAME_MAX + 1)
@@ -26,12 +27,10 @@
  * @server_port: in host order
  * @policy: name
  * @rule: position from 1; 0 = none
- * @match: enum esmtp_match of the rule
- * @keywords: of the rule; 0 = not known
+ * @cond: of the rule, as far as known: the one that was met last
  * @monitor: the policy only looks, so nothing was done
  * @has_value: @value is known
  * @value: seen
- * @limit: allowed
  * @text: offending bytes
  * @text_len: how many
  * @time: nanoseconds since 1970; 0 = not known
@@ -48,12 +47,10 @@ struct event {
 	uint16_t server_port;
 	char policy[EVENT_POLICY_MAX];
 	uint32_t rule;
-	uint8_t match;
-	uint32_t keywords;
+	struct cond cond;
 	bool monitor;
 	bool has_value;
 	uint32_t value;
-	uint32_t limit;
 	uint8_t text[ESMTP_EVENT_TEXT_MAX];
 	size_t text_len;
 	uint64_t time;

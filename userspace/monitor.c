@@ -57,8 +57,9 @@ static void complete(struct monitor *m, struct event *e)
 		return;
 	e->monitor = p->flags & ESMTP_POLICY_F_MONITOR;
 	r = e->rule && e->rule <= p->n_rules ? &p->rules[e->rule - 1] : NULL;
-	if (r && r->match == e->match)
-		e->keywords = r->keywords;
+	for (unsigned int i = 0; r && i < r->n_conds; i++)
+		if (r->conds[i].match == e->cond.match && r->conds[i].limit == e->cond.limit)
+			e->cond = r->conds[i];
 }
 
 static void take_events(struct monitor *m, const void *buf, ssize_t got)

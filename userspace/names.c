@@ -35,6 +35,7 @@ static const struct {
 		"mime filename length", "MIME filename length", "mime-filename-length" },
 	[ESMTP_MATCH_EHLO_KEYWORD] = {
 		"ehlo-reply-parameter", "ehlo-reply-parameter", "ehlo-reply-parameter" },
+	[ESMTP_MATCH_CMD_VERB] = { "cmd verb", "cmd verb", "cmd-verb" },
 };
 
 static const struct {
@@ -42,7 +43,7 @@ static const struct {
 	const char *asa;
 	const char *key;
 } actions[ESMTP_ACTION_MAX + 1] = {
-	[ESMTP_ACTION_COUNT] = { "", "", "none" },
+	[ESMTP_ACTION_COUNT] = { "continue", "", "continue" },
 	[ESMTP_ACTION_MASK] = { "mask", "mask", "mask" },
 	[ESMTP_ACTION_DROP] = { "drop", "drop-connection", "drop" },
 	[ESMTP_ACTION_RESET] = { "reset", "reset", "reset" },
@@ -229,7 +230,7 @@ const char *match_key(uint8_t match)
  * action_name() - an action in the rule language
  * @action: enum esmtp_action
  *
- * Return: its word, empty where only a log may follow.
+ * Return: its word.
  */
 const char *action_name(uint8_t action)
 {

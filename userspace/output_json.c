@@ -10,7 +10,7 @@
 #include "names.h"
 #include "output.h"
 
-#define JSON_SCHEMA_VERSION 1
+#define JSON_SCHEMA_VERSION 2
 
 static void add(struct output *o, const char *key, json_t *value)
 {
@@ -69,25 +69,36 @@ static json_t *verbs_json(uint64_t verbs)
 	return a;
 }
 
-static json_t *keywords_json(uint32_t keywords)
+static json_t *members_json(const struct cond *c)
 {
 	json_t *a = json_array();
 
-	for (unsigned int k = 0; k < __ESMTP_KW_MAX; k++)
-		if (keywords & 1u << k)
-			json_array_append_new(a, json_string(keyword_name(k)));
+	for (unsigned int i = 0; i < cond_members(c->match); i++)
+		if (c->set & 1ull << i)
+			json_array_append_new(a, json_string(cond_member_name(c->match, i)));
 	return a;
+}
+
+static json_t *cond_json(const struct cond *c)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "match", json_string(match_key(c->match)));
+	json_object_set_new(j, "not", json_boolean(c->negate));
+	if (cond_has_set(c->match))
+		json_object_set_new(j, "set", members_json(c));
+	else
+		json_object_set_new(j, "limit", number(c->limit));
+	return j;
 }
 
 static json_t *rule_json(const struct rule *r, bool counters)
 {
-	json_t *j = json_object();
+	json_t *j = json_object(), *conds = json_array();
 
-	json_object_set_new(j, "match", json_string(match_key(r->match)));
-	if (r->match == ESMTP_MATCH_EHLO_KEYWORD)
-		json_object_set_new(j, "keywords", keywords_json(r->keywords));
-	else
-		json_object_set_new(j, "limit", number(r->limit));
+	for (unsigned int i = 0; i < r->n_conds; i++)
+		json_array_append_new(conds, cond_json(&r->conds[i]));
+	json_object_set_new(j, "conditions", conds);
 	json_object_set_new(j, "action", json_string(action_key(r->action)));
 	json_object_set_new(j, "log", json_boolean(r->log));
 	if (counters)
@@ -252,12 +263,8 @@ static void event_rule(json_t *j, const struct event *e)
 {
 	if (e->rule) {
 		json_object_set_new(j, "rule", number(e->rule));
-		json_object_set_new(j, "match", json_string(match_key(e->match)));
+		json_object_set_new(j, "condition", cond_json(&e->cond));
 	}
-	if (e->rule && e->match != ESMTP_MATCH_EHLO_KEYWORD)
-		json_object_set_new(j, "limit", number(e->limit));
-	if (e->keywords)
-		json_object_set_new(j, "keywords", keywords_json(e->keywords));
 	if (e->has_value)
 		json_object_set_new(j, "value", number(e->value));
 }

@@ -80,29 +80,21 @@ static void put_verbs(struct output *o, uint64_t verbs)
 	fputs(" }\n", o->f);
 }
 
-static void put_keywords(struct output *o, uint32_t keywords)
+static void put_conds(struct output *o, const struct rule *r, enum cond_style style)
 {
-	bool several = keywords & (keywords - 1);
-	const char *sep = several ? "{ " : "";
+	char buf[COND_TEXT_MAX];
 
-	for (unsigned int k = 0; k < __ESMTP_KW_MAX; k++)
-		if (keywords & 1u << k) {
-			fprintf(o->f, "%s%s", sep, keyword_name(k));
-			sep = ", ";
-		}
-	fputs(several ? " }" : "", o->f);
+	for (unsigned int i = 0; i < r->n_conds; i++)
+		fprintf(o->f, " %s", cond_format(&r->conds[i], style, buf));
 }
 
 static void put_rule(struct output *o, const struct rule *r)
 {
-	const char *action = action_name(r->action);
-
-	fprintf(o->f, "\tmatch %s ", match_name(r->match));
-	if (r->match == ESMTP_MATCH_EHLO_KEYWORD)
-		put_keywords(o, r->keywords);
-	else
-		fprintf(o->f, "> %u", r->limit);
-	fprintf(o->f, "%s%s%s\n", *action ? " " : "", action, r->log ? " log" : "");
+	fputs("\tmatch", o->f);
+	put_conds(o, r, COND_OURS);
+	if (r->action != ESMTP_ACTION_COUNT || !r->log)
+		fprintf(o->f, " %s", action_name(r->action));
+	fputs(r->log ? " log\n" : "\n", o->f);
 }
 
 static void policy(struct output *o, const struct policy *p, unsigned int position)
@@ -188,15 +180,9 @@ static void put_rule_counter(struct output *o, const struct rule *r)
 {
 	const char *action = action_asa_name(r->action);
 
-	fprintf(o->f, "  match %s ", match_asa_name(r->match));
-	if (r->match != ESMTP_MATCH_EHLO_KEYWORD) {
-		fprintf(o->f, "gt %u\n", r->limit);
-	} else {
-		for (unsigned int k = 0, n = 0; k < __ESMTP_KW_MAX; k++)
-			if (r->keywords & 1u << k)
-				fprintf(o->f, "%s%s", n++ ? " " : "", keyword_name(k));
-		fputc('\n', o->f);
-	}
+	fputs("  match", o->f);
+	put_conds(o, r, COND_ASA);
+	fputc('\n', o->f);
 	fprintf(o->f, "    %s%s%s, packet %" PRIu64 "\n", action, *action && r->log ? " " : "",
 		r->log ? "log" : "", r->count);
 }

@@ -31,6 +31,7 @@
 	struct words words;
 	struct item *item;
 	struct items items;
+	struct cond_item *cond;
 	struct stmt *stmt;
 	int value;
 }
@@ -59,8 +60,10 @@ static struct item *item_new(const struct location *loc, enum item_kind kind, in
 static void items_add(struct items *list, struct item *item);
 static void words_add(struct words *set, struct word *word);
 static struct words words_one(struct word *word);
-static struct item *match_new(const struct location *loc, int match, struct word *limit,
+static struct item *match_new(const struct location *loc, struct cond_item *conds,
 			      struct item *action);
+static struct cond_item *cond_new(const struct location *loc, int match, struct word *limit);
+static struct cond_item *cond_add(struct cond_item *head, struct cond_item *cond);
 static struct item *action_new(const struct location *loc, int action, bool log);
 static struct item *inspect_new(const struct location *loc, enum inspect_kind kind,
 				struct word *class, struct word *policy);
@@ -87,8 +90,8 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token VERBS "verbs" BRACKETS "stray-brackets" BLANK "blank"
 %token MATCH "match" CMD "cmd" LINE "line" LENGTH "length" RCPT "rcpt" COUNT "count"
 %token BODY "body" HEADER "header" SENDER "sender-address" MIME "mime" FILENAME "filename"
-%token EHLO "ehlo-reply-parameter" GT ">"
-%token LOG "log" DROP "drop" RESET "reset" MASK "mask"
+%token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
+%token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask"
 %token HOST "host" SADDR "saddr" DADDR "daddr" DPORT "dport" IIFNAME "iifname" OIFNAME "oifname"
 
 %type <stmt> stmt
@@ -96,7 +99,8 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %type <item> policy_line match action class_line inspect_line
 %type <words> values list
 %type <word> value
-%type <value> line_match class_key verdict
+%type <cond> conds cond match_cond
+%type <value> line_match set_match class_key verdict
 
 %%
 
@@ -174,15 +178,32 @@ policy_line	: DESCRIPTION STRING
 		| match
 		;
 
-match		: MATCH line_match GT NUMBER action
+match		: MATCH conds action	{ $$ = match_new(&@$, $2, $3); }
+		;
+
+conds		: cond
+		| conds cond		{ $$ = cond_add($1, $2); }
+		;
+
+cond		: match_cond
+		| NOT match_cond
 		{
-			$$ = match_new(&@$, $2, $4, $5);
+			$$ = $2;
+			$$->negate = true;
+			$$->loc = @$;
 		}
-		| MATCH EHLO values action
+		;
+
+match_cond	: line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
+		| set_match values
 		{
-			$$ = match_new(&@$, ESMTP_MATCH_EHLO_KEYWORD, NULL, $4);
-			$$->words = $3;
+			$$ = cond_new(&@$, $1, NULL);
+			$$->words = $2;
 		}
+		;
+
+set_match	: EHLO			{ $$ = ESMTP_MATCH_EHLO_KEYWORD; }
+		| CMD VERB		{ $$ = ESMTP_MATCH_CMD_VERB; }
 		;
 
 line_match	: CMD LINE LENGTH		{ $$ = ESMTP_MATCH_CMD_LINE_LENGTH; }
@@ -198,7 +219,8 @@ action		: LOG			{ $$ = action_new(&@$, ESMTP_ACTION_COUNT, true); }
 		| verdict LOG		{ $$ = action_new(&@$, $1, true); }
 		;
 
-verdict		: DROP			{ $$ = ESMTP_ACTION_DROP; }
+verdict		: CONTINUE		{ $$ = ESMTP_ACTION_COUNT; }
+		| DROP			{ $$ = ESMTP_ACTION_DROP; }
 		| RESET			{ $$ = ESMTP_ACTION_RESET; }
 		| MASK			{ $$ = ESMTP_ACTION_MASK; }
 		;
@@ -315,13 +337,32 @@ static struct item *action_new(const struct location *loc, int action, bool log)
 }
 
 /* The action's item becomes the match: it has the verdict already. */
-static struct item *match_new(const struct location *loc, int match, struct word *limit,
+static struct item *match_new(const struct location *loc, struct cond_item *conds,
 			      struct item *action)
 {
 	action->loc = *loc;
-	action->value = match;
-	action->word = limit;
+	action->conds = conds;
 	return action;
+}
+
+static struct cond_item *cond_new(const struct location *loc, int match, struct word *limit)
+{
+	struct cond_item *cond = mem_alloc(sizeof(*cond));
+
+	cond->loc = *loc;
+	cond->match = match;
+	cond->limit = limit;
+	return cond;
+}
+
+static struct cond_item *cond_add(struct cond_item *head, struct cond_item *cond)
+{
+	struct cond_item *last = head;
+
+	while (last->next)
+		last = last->next;
+	last->next = cond;
+	return head;
 }
 
 static struct item *inspect_new(const struct location *loc, enum inspect_kind kind,
@@ -369,7 +410,7 @@ static void yyerror(const struct location *loc, void *scanner, struct parse *p, 
 	erec_add(p->errors, loc, "%s", msg);
 }
 
-#define EXPECTED_MAX	32
+#define EXPECTED_MAX	48
 #define EXPECTED_FEW	4	/* with more, that the line may also end is not worth saying */
 
 static void append(char *buf, size_t size, const char *text)
@@ -379,17 +420,47 @@ static void append(char *buf, size_t size, const char *text)
 	snprintf(buf + len, size - len, "%s", text);
 }
 
+/* Behind a condition comes another one or the action: all words of either would be too many to say. */
+static int drop_conditions(yysymbol_kind_t *want, int n)
+{
+	bool action = false, condition = false;
+	int kept = 0;
+
+	for (int i = 0; i < n; i++) {
+		action = action || want[i] == YYSYMBOL_LOG;
+		condition = condition || want[i] == YYSYMBOL_NOT;
+	}
+	if (!action || !condition)
+		return n;
+	for (int i = 0; i < n; i++)
+		switch (want[i]) {
+		case YYSYMBOL_CONTINUE:
+		case YYSYMBOL_LOG:
+		case YYSYMBOL_DROP:
+		case YYSYMBOL_RESET:
+		case YYSYMBOL_MASK:
+			want[kept++] = want[i];
+			break;
+		default:
+			break;
+		}
+	return kept;
+}
+
 static void append_expected(char *buf, size_t size, const yypcontext_t *ctx)
 {
 	yysymbol_kind_t want[EXPECTED_MAX];
-	int n = yypcontext_expected_tokens(ctx, want, EXPECTED_MAX);
+	int n = yypcontext_expected_tokens(ctx, want, EXPECTED_MAX), all = n;
 
+	n = drop_conditions(want, n);
 	for (int i = 0, said = 0; i < n; i++) {
 		if (want[i] == YYSYMBOL_SEP && n > EXPECTED_FEW)
 			continue;
-		append(buf, size, !said++ ? ", expected " : i == n - 1 ? " or " : ", ");
+		append(buf, size, !said++ ? ", expected " : i == all - 1 ? " or " : ", ");
 		append(buf, size, yysymbol_name(want[i]));
 	}
+	if (n < all)
+		append(buf, size, ", or another condition");
 }
 
 /* The word as it was written, unless it could do something to a terminal. */

@@ -33,16 +33,29 @@ static void place(struct attr_places *places, uint32_t first, const struct nlmsg
 	places->n++;
 }
 
+static void put_cond(struct nlmsghdr *nlh, const struct cond *c)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_COND);
+
+	mnl_attr_put_u8(nlh, ESMTP_A_COND_MATCH, c->match);
+	if (c->negate)
+		mnl_attr_put(nlh, ESMTP_A_COND_NOT, 0, NULL);
+	if (cond_has_set(c->match))
+		mnl_attr_put_u64(nlh, ESMTP_A_COND_SET, c->set);
+	else
+		mnl_attr_put_u32(nlh, ESMTP_A_COND_LIMIT, c->limit);
+	mnl_attr_nest_end(nlh, nest);
+}
+
 static void put_rule(struct nlmsghdr *nlh, const struct rule *r, struct attr_places *places)
 {
 	uint32_t first = nlh->nlmsg_len;
 	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_RULE);
+	struct nlattr *conds = mnl_attr_nest_start(nlh, ESMTP_A_RULE_CONDS);
 
-	mnl_attr_put_u8(nlh, ESMTP_A_RULE_MATCH, r->match);
-	if (r->match == ESMTP_MATCH_EHLO_KEYWORD)
-		mnl_attr_put_u32(nlh, ESMTP_A_RULE_KEYWORDS, r->keywords);
-	else
-		mnl_attr_put_u32(nlh, ESMTP_A_RULE_LIMIT, r->limit);
+	for (unsigned int i = 0; i < r->n_conds; i++)
+		put_cond(nlh, &r->conds[i]);
+	mnl_attr_nest_end(nlh, conds);
 	mnl_attr_put_u8(nlh, ESMTP_A_RULE_ACTION, r->action);
 	if (r->log)
 		mnl_attr_put(nlh, ESMTP_A_RULE_LOG, 0, NULL);
@@ -202,6 +215,26 @@ static struct rule *rule_append(struct policy *p)
 	return &p->rules[p->n_rules++];
 }
 
+static void get_conds(const struct nlattr *conds, struct rule *r)
+{
+	const struct nlattr *pos;
+
+	r->n_conds = 0;
+	mnl_attr_for_each_nested(pos, conds) {
+		struct attrs a = { .max = ESMTP_A_COND_MAX };
+		struct cond *c = &r->conds[r->n_conds];
+
+		if (r->n_conds == ESMTP_CONDS_MAX)
+			return;
+		mnl_attr_parse_nested(pos, on_attr, &a);
+		c->match = get_u8(&a, ESMTP_A_COND_MATCH);
+		c->negate = a.tb[ESMTP_A_COND_NOT];
+		c->limit = get_u32(&a, ESMTP_A_COND_LIMIT);
+		c->set = get_u64(&a, ESMTP_A_COND_SET);
+		r->n_conds++;
+	}
+}
+
 static void get_rules(const struct nlattr *rules, struct policy *p)
 {
 	const struct nlattr *pos;
@@ -211,9 +244,10 @@ static void get_rules(const struct nlattr *rules, struct policy *p)
 		struct rule *r = rule_append(p);
 
 		mnl_attr_parse_nested(pos, on_attr, &a);
-		r->match = get_u8(&a, ESMTP_A_RULE_MATCH);
-		r->limit = get_u32(&a, ESMTP_A_RULE_LIMIT);
-		r->keywords = get_u32(&a, ESMTP_A_RULE_KEYWORDS);
+		memset(r->conds, 0, sizeof(r->conds));
+		r->n_conds = 0;
+		if (a.tb[ESMTP_A_RULE_CONDS])
+			get_conds(a.tb[ESMTP_A_RULE_CONDS], r);
 		r->action = get_u8(&a, ESMTP_A_RULE_ACTION);
 		r->log = a.tb[ESMTP_A_RULE_LOG];
 		r->count = get_u64(&a, ESMTP_A_RULE_COUNT);
@@ -330,10 +364,10 @@ static void get_event(const struct attrs *a, struct event *e)
 	e->server_port = get_be16(a, ESMTP_A_EVENT_DPORT);
 	get_string(a, ESMTP_A_EVENT_POLICY, e->policy, sizeof(e->policy));
 	e->rule = get_u32(a, ESMTP_A_EVENT_RULE);
-	e->match = get_u8(a, ESMTP_A_EVENT_MATCH);
+	e->cond.match = get_u8(a, ESMTP_A_EVENT_MATCH);
 	e->has_value = a->tb[ESMTP_A_EVENT_VALUE];
 	e->value = get_u32(a, ESMTP_A_EVENT_VALUE);
-	e->limit = get_u32(a, ESMTP_A_EVENT_LIMIT);
+	e->cond.limit = get_u32(a, ESMTP_A_EVENT_LIMIT);
 	e->time = get_u64(a, ESMTP_A_EVENT_TIME);
 	e->lost = get_u64(a, ESMTP_A_EVENT_LOST);
 	get_text(a, e);

@@ -14,8 +14,9 @@
  *   - r->hold is set: what is left waits for the other side and must not pass
  *     now. Offer it again when it is repeated.
  *   - r->verdict is set: what is left must never pass; the connection closes.
- *   - neither: the result is full or the bytes change their nature (command →
- *     content); call again at once with the rest.
+ *   - neither: the result has no room for more edits or the bytes change their nature
+ *     (command → content); call again at once with the rest.
+ * Events are told to the sink as they happen.
  * The edits of one result are within the bytes taken by that call and never
  * change their number. Bytes taken by a call with r->content set have no edits.
  */
@@ -31,20 +32,56 @@ enum esmtp_dir {
 	ESMTP_DIRS,
 };
 
+#define ESMTP_HELD_MAX		64	/* conditions in rules that have several, in one policy */
+#define ESMTP_HELD_NONE		0xffu
+
 /**
- * struct esmtp_rule - one match line of a policy
- * @limit: fires above it; unused by ESMTP_MATCH_EHLO_KEYWORD
- * @keywords: bit = enum esmtp_keyword; ESMTP_MATCH_EHLO_KEYWORD only
+ * struct esmtp_cond - one condition of a rule
+ * @set: bit = member that it wants; matches of a set only
+ * @limit: it holds above this; matches of a counter only
  * @match: enum esmtp_match
+ * @negate: it holds where it would not
+ * @held: its bit in struct esmtp_engine's @held, ESMTP_HELD_NONE = its rule has but this one; by
+ *        esmtp_policy_prepare()
+ * @rule: its rule's index; by esmtp_policy_prepare()
+ */
+struct esmtp_cond {
+	u64 set;
+	u32 limit;
+	u8 match;
+	bool negate;
+	u8 held;
+	u16 rule;
+};
+
+/**
+ * struct esmtp_rule - one match line of a policy: all its conditions must hold
+ * @held: their bits, 0 where there is but one; by esmtp_policy_prepare()
+ * @first: index of its first condition
+ * @n_conds: how many it has, 1 … ESMTP_CONDS_MAX
  * @action: enum esmtp_action
  * @log: an event is wanted too
  */
 struct esmtp_rule {
-	u32 limit;
-	u32 keywords;
-	u8 match;
+	u64 held;
+	u16 first;
+	u8 n_conds;
 	u8 action;
 	bool log;
+};
+
+/*
+ * For how long a condition holds once it has been met: until the next one of these begins. What
+ * begins inside of another ends with it.
+ */
+enum esmtp_scope {
+	ESMTP_SCOPE_CONNECTION,
+	ESMTP_SCOPE_TRANSACTION,
+	ESMTP_SCOPE_MESSAGE,
+	ESMTP_SCOPE_PART,	/* of the message, by MIME */
+	ESMTP_SCOPE_COMMAND,	/* a line of the client's */
+	ESMTP_SCOPE_REPLY,	/* a line of the server's */
+	ESMTP_SCOPES,
 };
 
 /**
@@ -52,13 +89,31 @@ struct esmtp_rule {
  * @verbs: bit = enum esmtp_verb that passes
  * @flags: ESMTP_POLICY_F_*
  * @n_rules: elements of @rules
+ * @n_conds: elements of @conds and @order
  * @rules: in the order of the configuration
+ * @conds: those of the rules, in their order
+ * @order: indices of @conds by match, and for one match in the order of the rules
+ * @first: where in @order those of a match begin; behind them those of the next
+ * @negated: bit = enum esmtp_match that has a condition with "not"
+ * @scope: bits of what a scope's begin ends
+ * @masked_verbs: bit = enum esmtp_verb that a rule masks
+ * @masked_keywords: bit = enum esmtp_keyword that a rule masks
+ *
+ * The caller sets all up to @conds and the room for @order, esmtp_policy_prepare() the rest.
  */
 struct esmtp_policy {
 	u64 verbs;
 	u32 flags;
 	u32 n_rules;
-	const struct esmtp_rule *rules;
+	u32 n_conds;
+	struct esmtp_rule *rules;
+	struct esmtp_cond *conds;
+	u16 *order;
+	u16 first[ESMTP_MATCH_MAX + 2];
+	u64 negated;
+	u64 scope[ESMTP_SCOPES];
+	u64 masked_verbs;
+	u64 masked_keywords;
 };
 
 #define ESMTP_NO_RULE 0xffffu
@@ -81,6 +136,7 @@ struct esmtp_edit {
  * struct esmtp_event - something to be counted, and perhaps logged
  * @type: enum esmtp_event_type
  * @rule: index into the policy's rules, or ESMTP_NO_RULE
+ * @cond: index into the policy's conditions of the one that was met last, or ESMTP_NO_RULE
  * @value: seen (a length, a count, a reply code), 0 if there is none
  * @limit: allowed, 0 if there is none
  * @action: enum esmtp_action that was taken, or would be in mode monitor
@@ -91,6 +147,7 @@ struct esmtp_edit {
 struct esmtp_event {
 	u16 type;
 	u16 rule;
+	u16 cond;
 	u32 value;
 	u32 limit;
 	u8 action;
@@ -105,30 +162,35 @@ enum esmtp_verdict {
 	ESMTP_CLOSE_RESET,	/* RST to both */
 };
 
+/**
+ * struct esmtp_sink - who hears of events, while the bytes are being read
+ * @event: takes one; it lives no longer than the call
+ *
+ * One byte can cause any number of them.
+ */
+struct esmtp_sink {
+	void (*event)(struct esmtp_sink *sink, const struct esmtp_event *ev);
+};
+
 #define ESMTP_EDITS_MAX		32
-#define ESMTP_EVENTS_MAX	8
 
 /**
  * struct esmtp_result - what one call of esmtp_engine_feed() came to
  * @n_edits: elements of @edits
- * @n_events: elements of @events
  * @hold: the bytes not taken wait for the other side
  * @content: the bytes taken are message content: they have no edits
  * @bypass: inspection of both directions has ended (after 220 to STARTTLS);
  *          everything later passes without being offered
  * @verdict: enum esmtp_verdict; not ESMTP_PASS = closed now
  * @edits: in rising order of offset, not overlapping
- * @events: in the order in which they happened
  */
 struct esmtp_result {
 	u8 n_edits;
-	u8 n_events;
 	bool hold;
 	bool content;
 	bool bypass;
 	u8 verdict;
 	struct esmtp_edit edits[ESMTP_EDITS_MAX];
-	struct esmtp_event events[ESMTP_EVENTS_MAX];
 };
 
 #define ESMTP_OWED_MAX		32
@@ -185,7 +247,6 @@ struct esmtp_command {
 /**
  * struct esmtp_reply - the server's line that is being read
  * @alive: bit = entry of the table of words that the keyword so far can still become
- * @keywords: bit = enum esmtp_keyword that the policy masks
  * @code: of this line, as far as read
  * @first: code of the first line of this reply, 0 before it is known
  * @lines: complete lines of this reply, saturating
@@ -203,7 +264,6 @@ struct esmtp_command {
  */
 struct esmtp_reply {
 	u64 alive;
-	u32 keywords;
 	u16 code;
 	u16 first;
 	u16 lines;
@@ -331,6 +391,7 @@ struct esmtp_content {
 
 /**
  * struct esmtp_engine - the dialogue of one connection
+ * @held: conditions of rules with several that have been met, see enum esmtp_scope
  * @phase: enum esmtp_phase (engine/internal.h), of the client's direction
  * @waiting: enum esmtp_what whose answer decides what the client's bytes are
  * @n_owed: elements of @owed
@@ -353,6 +414,7 @@ struct esmtp_content {
  * @owed: commands whose replies are owed, oldest first
  */
 struct esmtp_engine {
+	u64 held;
 	u8 phase;
 	u8 waiting;
 	u8 n_owed;
@@ -388,6 +450,7 @@ void esmtp_engine_init(struct esmtp_engine *e);
  * @dir: where they come from
  * @data: the bytes as the sender sent them; only read
  * @len: how many
+ * @sink: hears of events
  * @r: result, any bytes; overwritten
  *
  * A client line that is read to its end within one call is judged as a whole;
@@ -398,7 +461,7 @@ void esmtp_engine_init(struct esmtp_engine *e);
  */
 u32 esmtp_engine_feed(struct esmtp_engine *e, const struct esmtp_policy *p,
 		      enum esmtp_dir dir, const u8 *data, u32 len,
-		      struct esmtp_result *r);
+		      struct esmtp_sink *sink, struct esmtp_result *r);
 
 /** esmtp_engine_latched() - the verdict that waits for replies, ESMTP_PASS = none */
 static inline enum esmtp_verdict
@@ -474,12 +537,20 @@ u64 esmtp_engine_content_left(const struct esmtp_engine *e);
 u8 esmtp_end_scan(u8 before, const u8 *data, u32 len);
 
 /**
- * esmtp_policy_check() - whether a policy's rules make sense
- * @p: policy from a stranger
+ * esmtp_match_has_set() - what conditions of a kind compare with
+ * @match: kind
+ *
+ * Return: true if it is a set, false if it is a limit.
+ */
+bool esmtp_match_has_set(enum esmtp_match match);
+
+/**
+ * esmtp_policy_prepare() - check a policy's rules and make them ready for use
+ * @p: policy from a stranger; may be prepared again when it has grown
  * @bad: set to the index of the first bad rule, or ESMTP_NO_RULE
  *
  * Return: NULL if it is good, else a sentence that says what is wrong.
  */
-const char *esmtp_policy_check(const struct esmtp_policy *p, u32 *bad);
+const char *esmtp_policy_prepare(struct esmtp_policy *p, u32 *bad);
 
 #endif /* _ESMTP_ENGINE_H */

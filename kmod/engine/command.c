@@ -37,18 +37,19 @@ static bool is_letter(u8 c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-static u8 text_len(const struct esmtp_command *c)
-{
-	return c->word_len < ESMTP_TEXT_MAX ? c->word_len : ESMTP_TEXT_MAX;
-}
-
-/* The verb as an event's text, unless it may be a password. */
-static void name_verb(struct esmtp_feed *f, struct esmtp_event *ev)
+/* How much of the verb may be told: nothing if it may be a password. */
+static u8 verb_len(const struct esmtp_feed *f)
 {
 	const struct esmtp_command *c = &f->e->cmd;
 
-	if (!f->e->quiet || c->index != ESMTP_NO_WORD)
-		esmtp_event_text(ev, c->word, text_len(c));
+	if (f->e->quiet && c->index == ESMTP_NO_WORD)
+		return 0;
+	return c->word_len < ESMTP_TEXT_MAX ? c->word_len : ESMTP_TEXT_MAX;
+}
+
+static void name_verb(struct esmtp_feed *f, struct esmtp_event *ev)
+{
+	esmtp_event_text(ev, f->e->cmd.word, verb_len(f));
 }
 
 static void start_line(struct esmtp_feed *f)
@@ -60,6 +61,7 @@ static void start_line(struct esmtp_feed *f)
 	c->state = CMD_WORD;
 	c->index = ESMTP_NO_WORD;
 	c->alive = esmtp_words_verbs();
+	esmtp_scope_begin(f, ESMTP_SCOPE_COMMAND);
 	c->limit = esmtp_next_limit(f->p, ESMTP_MATCH_CMD_LINE_LENGTH, 0);
 }
 
@@ -67,14 +69,12 @@ static void start_line(struct esmtp_feed *f)
 static bool count_byte(struct esmtp_feed *f)
 {
 	struct esmtp_command *c = &f->e->cmd;
-	u8 len = text_len(c);
 
 	if (c->len == ESMTP_U32_MAX || ++c->len <= c->limit)
 		return false;
 	c->limit = esmtp_next_limit(f->p, ESMTP_MATCH_CMD_LINE_LENGTH, c->len);
-	if (f->e->quiet && c->index == ESMTP_NO_WORD)
-		len = 0;
-	return esmtp_fire(f, ESMTP_MATCH_CMD_LINE_LENGTH, c->len, c->word, len);
+	return esmtp_fire(f, ESMTP_MATCH_CMD_LINE_LENGTH, c->len, c->word,
+			  verb_len(f));
 }
 
 /*
@@ -85,6 +85,32 @@ static void rule_out(struct esmtp_feed *f, u32 from)
 {
 	f->e->cmd.masked = true;
 	esmtp_edit(f, from, f->pos - from, 'X');
+}
+
+/* Whether the verb so far can still become one that passes. */
+static bool can_pass(const struct esmtp_feed *f)
+{
+	u64 verbs = esmtp_allowed_verbs(f->p);
+
+	return verbs & 1ull << ESMTP_VERB_OTHER ||
+	       esmtp_words_of_verbs(f->e->cmd.alive, verbs);
+}
+
+/*
+ * The byte at f->pos makes the verb one that does not pass, and the next one is out of reach: when
+ * that shows that the verb ended here, this one would have been passed. If it goes on, it was
+ * masked in vain; but nobody has a verb that begins with another one.
+ */
+static bool is_last_chance(const struct esmtp_feed *f)
+{
+	const struct esmtp_command *c = &f->e->cmd;
+	u8 i;
+
+	if (f->pos + 1 < f->len)
+		return false;
+	i = esmtp_words_exact(c->alive, c->word_len);
+	return i != ESMTP_NO_WORD &&
+	       !(esmtp_allowed_verbs(f->p) & 1ull << esmtp_words[i].verb);
 }
 
 static void word_byte(struct esmtp_feed *f, u8 b)
@@ -98,26 +124,52 @@ static void word_byte(struct esmtp_feed *f, u8 b)
 		c->word_len++;
 	if (!is_letter(b))
 		c->odd = true;
-	if (!c->masked && !(f->p->verbs & 1ull << ESMTP_VERB_OTHER) &&
-	    !esmtp_words_of_verbs(c->alive, esmtp_allowed_verbs(f->p)))
+	if (!c->masked && (!can_pass(f) || is_last_chance(f)))
 		rule_out(f, f->line);
 }
 
 /* An allowed verb has ended; begins what reads the rest. Returns true if the connection closes. */
 static bool argument_begin(struct esmtp_feed *f)
 {
-	struct esmtp_command *c = &f->e->cmd;
+	const struct esmtp_word *w = &esmtp_words[f->e->cmd.index];
 
-	switch (esmtp_words[c->index].argument) {
+	switch (w->argument) {
 	case ARG_SENDER:
 		esmtp_path_begin(f);
 		return false;
 	case ARG_RECIPIENT:
 		esmtp_path_begin(f);
 		return esmtp_rcpt(f);
+	case ARG_CHUNK:
+		return !f->e->bdat_open && esmtp_rcpts_done(f);
 	default:
-		return false;
+		return w->owed == OWED_DATA && esmtp_rcpts_done(f);
 	}
+}
+
+/*
+ * Rules about the verb, and whether it passes at all. Bytes from @from on are in reach of a mask.
+ * Returns true if the connection closes.
+ */
+static bool judge_verb(struct esmtp_feed *f, u32 from)
+{
+	struct esmtp_command *c = &f->e->cmd;
+	unsigned int verb = ESMTP_VERB_OTHER;
+	bool mask = false;
+
+	if (c->index != ESMTP_NO_WORD)
+		verb = esmtp_words[c->index].verb;
+	if (esmtp_fire_member(f, ESMTP_MATCH_CMD_VERB, verb, c->word,
+			      verb_len(f), &mask))
+		return true;
+	if (!mask && !(esmtp_allowed_verbs(f->p) & 1ull << verb)) {
+		mask = true;
+		name_verb(f, esmtp_emit(f, ESMTP_EVENT_CMD_MASKED,
+					ESMTP_ACTION_MASK, true));
+	}
+	if (mask && !c->masked)
+		rule_out(f, from);
+	return false;
 }
 
 /*
@@ -127,19 +179,13 @@ static bool argument_begin(struct esmtp_feed *f)
 static bool word_end(struct esmtp_feed *f, u32 from)
 {
 	struct esmtp_command *c = &f->e->cmd;
-	u64 verbs = esmtp_allowed_verbs(f->p);
 	bool known;
 
 	c->state = CMD_ARGUMENT;
 	c->index = esmtp_words_exact(c->alive, c->word_len);
 	known = c->index != ESMTP_NO_WORD;
-	if (known ? !(verbs & 1ull << esmtp_words[c->index].verb) :
-		    !(verbs & 1ull << ESMTP_VERB_OTHER)) {
-		if (!c->masked)
-			rule_out(f, from);
-		name_verb(f, esmtp_emit(f, ESMTP_EVENT_CMD_MASKED,
-					ESMTP_ACTION_MASK, true));
-	}
+	if (judge_verb(f, from))
+		return true;
 	if (!known && (c->word_len != 4 || c->odd))
 		name_verb(f, esmtp_emit(f, ESMTP_EVENT_VERB_LENGTH,
 					ESMTP_ACTION_COUNT, true));
@@ -244,6 +290,20 @@ static enum esmtp_what line_owes(const struct esmtp_feed *f)
 	return esmtp_words[c->index].owed;
 }
 
+/* Rules about the whole line, at its LF. Returns true if the connection closes. */
+static bool judge_line(struct esmtp_feed *f)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	if (c->index != ESMTP_NO_WORD &&
+	    (esmtp_words[c->index].argument == ARG_SENDER ||
+	     esmtp_words[c->index].argument == ARG_RECIPIENT) &&
+	    esmtp_path_end(f))
+		return true;
+	return esmtp_fire_within(f, ESMTP_MATCH_CMD_LINE_LENGTH, c->len,
+				 c->word, verb_len(f));
+}
+
 /* The line's LF. Returns true if the connection closes. */
 static bool line_end(struct esmtp_feed *f)
 {
@@ -258,6 +318,8 @@ static bool line_end(struct esmtp_feed *f)
 	/* an empty line passes: servers refuse it by themselves */
 	if (c->state == CMD_WORD && c->word_len &&
 	    word_end(f, f->line))
+		return true;
+	if (judge_line(f))
 		return true;
 	f->pos++;
 	what = line_owes(f);
@@ -330,7 +392,8 @@ void esmtp_command_read(struct esmtp_feed *f)
 	struct esmtp_engine *e = f->e;
 
 	while (f->pos < f->len && e->phase == PHASE_COMMAND) {
-		if (f->pos && !esmtp_room(f))
+		if (f->pos && !(e->cmd.state == CMD_START ?
+				esmtp_room_line(f) : esmtp_room(f)))
 			return;
 		if (e->cmd.state == CMD_START && esmtp_owed_full(e) &&
 		    !esmtp_monitoring(f)) {

@@ -131,6 +131,18 @@ static bool section_end(struct esmtp_feed *f, struct esmtp_content *c)
 	return false;
 }
 
+/*
+ * Rules about a whole line. The empty line behind a header is none of it.
+ * Returns true if the connection closes.
+ */
+static bool judge_line(struct esmtp_feed *f, const struct esmtp_content *c)
+{
+	if (c->top && c->state == LINE_START)
+		return false;
+	return esmtp_fire_within(f, line_kind(c), c->line_len, c->name,
+				 c->top ? c->name_len : 0);
+}
+
 /* An LF, bare or not. True = end of data, or the connection closes. */
 static bool line_end(struct esmtp_feed *f, struct esmtp_content *c)
 {
@@ -141,6 +153,8 @@ static bool line_end(struct esmtp_feed *f, struct esmtp_content *c)
 			f->pos++;
 		return true;
 	}
+	if (judge_line(f, c))
+		return true;
 	if (c->in_header && (c->state == LINE_START || dot)) {
 		if (section_end(f, c))
 			return true;
@@ -265,11 +279,13 @@ static bool is_plain_end(const u8 *p, u32 len)
 }
 
 /*
- * Takes bytes that are dull, and in a body also whole lines, up to the next
+ * Takes bytes that are dull, and in a body also whole lines unless each is judged, up to the next
  * byte that needs a step of its own: often a limit, a dot or a dash.
  */
 static void skip_dull(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 {
+	bool lines = !c->in_header &&
+		     !esmtp_has_not(f->p, ESMTP_MATCH_BODY_LINE_LENGTH);
 	u32 span, len;
 
 	for (;;) {
@@ -279,7 +295,7 @@ static void skip_dull(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 		len = plain_span(f->data + f->pos, span);
 		f->pos += len;
 		c->line_len += len;
-		if (len == span || c->in_header ||
+		if (len == span || !lines ||
 		    !is_plain_end(f->data + f->pos, end - f->pos))
 			return;
 		f->pos += 2;
@@ -288,10 +304,7 @@ static void skip_dull(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 	}
 }
 
-/*
- * Reads up to @end; true = end of data, or the connection closes. One byte can
- * fire several rules, so a result that has an event already is full.
- */
+/* Reads up to @end; true = end of data, or the connection closes. */
 static bool read_upto(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 {
 	if (c->fresh) {
@@ -306,8 +319,6 @@ static bool read_upto(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 		}
 		if (take_byte(f, c))
 			return true;
-		if (f->r->n_events)
-			break;
 	}
 	return false;
 }
@@ -346,7 +357,7 @@ void esmtp_content_begin(struct esmtp_content *c, bool bdat)
  *
  * Return: true if the content has ended just before @f->pos, or, when the
  * connection closes, at @f->pos, a byte that does not pass. False if more
- * bytes are needed, or, before the end of the bytes, if the result is full.
+ * bytes are needed.
  */
 bool esmtp_content_read(struct esmtp_feed *f)
 {

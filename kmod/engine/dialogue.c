@@ -37,6 +37,12 @@ static bool is_chunk(enum esmtp_what what)
 	return what == OWED_BDAT || what == OWED_BDAT_LAST;
 }
 
+/* Commands that throw away a message of which chunks have come. */
+static bool drops_chunks(enum esmtp_what what)
+{
+	return what == OWED_RSET || what == OWED_EHLO || what == OWED_HELO;
+}
+
 /**
  * esmtp_is_owed() - whether the server owes a reply
  * @e: engine
@@ -181,6 +187,30 @@ bool esmtp_rcpt(struct esmtp_feed *f)
 }
 
 /**
+ * esmtp_rcpts_done() - a message follows, so the transaction has all its recipients
+ * @f: call
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_rcpts_done(struct esmtp_feed *f)
+{
+	const struct esmtp_engine *e = f->e;
+	u32 count = e->rcpt_sent;
+
+	if (!e->resets_owed)
+		count += e->rcpt_accepted;
+	return esmtp_fire_within(f, ESMTP_MATCH_CMD_RCPT_COUNT, count,
+				 e->cmd.word, e->cmd.word_len);
+}
+
+/* A message begins, unlike a further chunk of one. */
+static void message_begin(struct esmtp_feed *f, bool bdat)
+{
+	esmtp_scope_begin(f, ESMTP_SCOPE_MESSAGE);
+	esmtp_content_begin(&f->e->content, bdat);
+}
+
+/**
  * esmtp_command_done() - a client's line has been read to its end
  * @f: call
  * @what: it owes
@@ -190,18 +220,14 @@ void esmtp_command_done(struct esmtp_feed *f, enum esmtp_what what)
 	struct esmtp_engine *e = f->e;
 
 	esmtp_owe(f, what);
+	if (drops_chunks(what))
+		esmtp_scope_begin(f, ESMTP_SCOPE_TRANSACTION);
 	if (what != OWED_DATA && what != OWED_AUTH && what != OWED_STARTTLS)
 		return;
 	e->phase = PHASE_WAIT;
 	e->waiting = what;
 	e->early_content = false;
 	e->guess = false;
-}
-
-/* Commands that throw away a message of which chunks have come. */
-static bool drops_chunks(enum esmtp_what what)
-{
-	return what == OWED_RSET || what == OWED_EHLO || what == OWED_HELO;
 }
 
 /* Whether one of those is in flight, with no chunk behind it yet. */
@@ -241,7 +267,7 @@ void esmtp_chunk_begin(struct esmtp_feed *f, u64 size, bool last)
 	struct esmtp_engine *e = f->e;
 
 	if (!e->bdat_open || behind_drop(e))
-		esmtp_content_begin(&e->content, true);
+		message_begin(f, true);
 	esmtp_owe(f, last ? OWED_BDAT_LAST : OWED_BDAT);
 	e->bdat_open = !last;
 	e->content.chunk = size;
@@ -283,7 +309,7 @@ void esmtp_wait_read(struct esmtp_feed *f)
 	switch (e->waiting) {
 	case OWED_DATA:
 		e->bdat_open = false;
-		esmtp_content_begin(&e->content, false);
+		message_begin(f, false);
 		e->phase = PHASE_CONTENT;
 		break;
 	case OWED_AUTH:
@@ -301,8 +327,9 @@ static void begin_commands(struct esmtp_engine *e)
 	memset(&e->cmd, 0, sizeof(e->cmd));
 }
 
-static void data_answered(struct esmtp_engine *e, bool yes)
+static void data_answered(struct esmtp_feed *f, bool yes)
 {
+	struct esmtp_engine *e = f->e;
 	bool guess = e->guess;
 
 	if (e->waiting != OWED_DATA)
@@ -313,7 +340,7 @@ static void data_answered(struct esmtp_engine *e, bool yes)
 		if (e->phase != PHASE_WAIT)
 			return;
 		e->bdat_open = false;
-		esmtp_content_begin(&e->content, false);
+		message_begin(f, false);
 		e->phase = PHASE_CONTENT;
 	} else if (e->phase == PHASE_WAIT ||
 		   (guess && e->phase == PHASE_CONTENT)) {
@@ -411,7 +438,7 @@ static void answered(struct esmtp_feed *f, enum esmtp_what what, u16 code)
 		rcpt_answered(f, accepted);
 		break;
 	case OWED_DATA:
-		data_answered(e, code == 354);
+		data_answered(f, code == 354);
 		break;
 	case OWED_AUTH:
 		auth_answered(e, code);

@@ -9,11 +9,9 @@
  */
 #include "internal.h"
 
-/* What one byte can cause at most, besides the ends of the arrays: two length
- * rules, four recipient rules or two more length rules with an anomaly or two.
- */
-#define EVENTS_A_BYTE	6
+/* What one byte, and what a line can cause; only a line full of brackets can need more. */
 #define EDITS_A_BYTE	4
+#define EDITS_A_LINE	16
 
 /**
  * esmtp_monitoring() - mode monitor: only look
@@ -34,8 +32,18 @@ bool esmtp_monitoring(const struct esmtp_feed *f)
  */
 bool esmtp_room(const struct esmtp_feed *f)
 {
-	return f->r->n_events + EVENTS_A_BYTE <= ESMTP_EVENTS_MAX &&
-	       f->r->n_edits + EDITS_A_BYTE <= ESMTP_EDITS_MAX;
+	return f->r->n_edits + EDITS_A_BYTE <= ESMTP_EDITS_MAX;
+}
+
+/**
+ * esmtp_room_line() - whether the result has room for what one more line can cause
+ * @f: call
+ *
+ * Return: false to stop the call at f->pos, where a line begins.
+ */
+bool esmtp_room_line(const struct esmtp_feed *f)
+{
+	return f->r->n_edits + EDITS_A_LINE <= ESMTP_EDITS_MAX;
 }
 
 /* Takes back what edits want from @off on. */
@@ -99,18 +107,28 @@ void esmtp_edit(struct esmtp_feed *f, u32 off, u32 len, u8 byte)
 struct esmtp_event *esmtp_emit(struct esmtp_feed *f, enum esmtp_event_type type,
 			       enum esmtp_action action, bool log)
 {
-	struct esmtp_result *r = f->r;
-	struct esmtp_event *ev;
+	struct esmtp_event *ev = &f->event;
 
-	if (r->n_events < ESMTP_EVENTS_MAX)
-		r->n_events++;
-	ev = &r->events[r->n_events - 1];
+	esmtp_tell(f);
+	f->made = true;
 	memset(ev, 0, sizeof(*ev));
 	ev->type = type;
 	ev->rule = ESMTP_NO_RULE;
+	ev->cond = ESMTP_NO_RULE;
 	ev->action = action;
 	ev->log = log;
 	return ev;
+}
+
+/**
+ * esmtp_tell() - the last event made is complete
+ * @f: call
+ */
+void esmtp_tell(struct esmtp_feed *f)
+{
+	if (f->made)
+		f->sink->event(f->sink, &f->event);
+	f->made = false;
 }
 
 /**
@@ -206,6 +224,8 @@ static void read_client(struct esmtp_feed *f)
 		switch (f->e->phase) {
 		case PHASE_COMMAND:
 			esmtp_command_read(f);
+			if (f->e->phase == PHASE_COMMAND)
+				return;
 			break;
 		case PHASE_AUTH:
 			esmtp_auth_read(f);
@@ -237,6 +257,25 @@ void esmtp_engine_init(struct esmtp_engine *e)
 	e->owed[0].count = 1;
 }
 
+static void read_bytes(struct esmtp_feed *f)
+{
+	struct esmtp_engine *e = f->e;
+
+	if (f->dir == ESMTP_DIR_SERVER) {
+		esmtp_reply_read(f);
+		return;
+	}
+	if (e->latched) {
+		f->r->hold = true;
+		return;
+	}
+	if (!e->greeted && !e->early_talk) {
+		e->early_talk = true;
+		esmtp_emit(f, ESMTP_EVENT_EARLY_TALK, ESMTP_ACTION_COUNT, true);
+	}
+	read_client(f);
+}
+
 /**
  * esmtp_engine_feed() - see engine.h
  * @e: state
@@ -244,17 +283,16 @@ void esmtp_engine_init(struct esmtp_engine *e)
  * @dir: direction
  * @data: bytes
  * @len: how many
+ * @sink: hears of events
  * @r: result
  *
  * Return: how many were taken.
  */
 u32 esmtp_engine_feed(struct esmtp_engine *e, const struct esmtp_policy *p,
 		      enum esmtp_dir dir, const u8 *data, u32 len,
-		      struct esmtp_result *r)
+		      struct esmtp_sink *sink, struct esmtp_result *r)
 {
-	struct esmtp_feed f = {
-		.e = e, .p = p, .r = r, .data = data, .len = len, .dir = dir,
-	};
+	struct esmtp_feed f;
 
 	memset(r, 0, offsetof(struct esmtp_result, edits));
 	r->verdict = e->closed;
@@ -264,19 +302,15 @@ u32 esmtp_engine_feed(struct esmtp_engine *e, const struct esmtp_policy *p,
 		r->bypass = true;
 		return len;
 	}
-	if (dir == ESMTP_DIR_SERVER) {
-		esmtp_reply_read(&f);
-		return f.pos;
-	}
-	if (e->latched) {
-		r->hold = true;
-		return 0;
-	}
-	if (!e->greeted && !e->early_talk) {
-		e->early_talk = true;
-		esmtp_emit(&f, ESMTP_EVENT_EARLY_TALK, ESMTP_ACTION_COUNT,
-			   true);
-	}
-	read_client(&f);
+	memset(&f, 0, offsetof(struct esmtp_feed, event));
+	f.e = e;
+	f.p = p;
+	f.r = r;
+	f.data = data;
+	f.len = len;
+	f.dir = dir;
+	f.sink = sink;
+	read_bytes(&f);
+	esmtp_tell(&f);
 	return f.pos;
 }

@@ -84,6 +84,9 @@ u64 esmtp_words_of_verbs(u64 alive, u64 verbs);
  * @line: offset of the first byte of the current line that can still be held back or edited
  * @text: the same of the current reply line's text, behind code and separator
  * @dir: direction
+ * @sink: hears of events
+ * @made: @event has one that is not told yet
+ * @event: see esmtp_emit()
  */
 struct esmtp_feed {
 	struct esmtp_engine *e;
@@ -95,6 +98,9 @@ struct esmtp_feed {
 	u32 line;
 	u32 text;
 	enum esmtp_dir dir;
+	struct esmtp_sink *sink;
+	bool made;
+	struct esmtp_event event;
 };
 
 /* engine.c: results. None of them acts in mode monitor, where only events remain. */
@@ -103,13 +109,17 @@ bool esmtp_monitoring(const struct esmtp_feed *f);
  * true at the start of a call.
  */
 bool esmtp_room(const struct esmtp_feed *f);
+/* the same for a line, so that none that is in reach as a whole is cut by the result */
+bool esmtp_room_line(const struct esmtp_feed *f);
 /* overwrite @len bytes at @off; refused (P1) while r->content. What an earlier edit of this call
  * wants from @off on is replaced.
  */
 void esmtp_edit(struct esmtp_feed *f, u32 off, u32 len, u8 byte);
-/* Returns the event for more to be filled in, never NULL (a full array counts in its last element) */
+/* Returns the event for more to be filled in, never NULL; it is told when the next one is made, or by esmtp_tell() */
 struct esmtp_event *esmtp_emit(struct esmtp_feed *f, enum esmtp_event_type type,
 			       enum esmtp_action action, bool log);
+/* tell the last event made; every call of the engine ends with it */
+void esmtp_tell(struct esmtp_feed *f);
 /* the offending bytes of an event */
 void esmtp_event_text(struct esmtp_event *ev, const u8 *text, u32 len);
 /* hold everything from @pos on; in mode monitor nothing */
@@ -122,24 +132,38 @@ bool esmtp_close(struct esmtp_feed *f, enum esmtp_verdict verdict);
 /* runs a latched verdict once nothing is owed */
 void esmtp_close_latched(struct esmtp_feed *f);
 
-/* rules.c: the rules of a policy against a growing counter. */
-/* smallest limit ≥ @now among the rules of kind @match, ESMTP_U32_MAX = none: fire when the counter exceeds it */
+/* rules.c: the conditions of a policy, against what is read. Those that fire return true if the connection
+ * closes: stop reading at once.
+ */
+bool esmtp_has_not(const struct esmtp_policy *p, enum esmtp_match match);
+/* smallest limit ≥ @now among the conditions of kind @match, ESMTP_U32_MAX = none: fire when the counter exceeds it */
 u32 esmtp_next_limit(const struct esmtp_policy *p, enum esmtp_match match, u32 now);
-/* the counter has just become @value: fires every rule of this kind whose limit is @value - 1, in order,
- * with @text as offending text; returns true if the connection closes (stop reading at once)
+/* what was met in this scope before does not hold any more */
+void esmtp_scope_begin(struct esmtp_feed *f, enum esmtp_scope scope);
+/* the counter has just become @value: meets every condition of this kind whose limit is @value - 1, in order,
+ * with @text as offending text
  */
 bool esmtp_fire(struct esmtp_feed *f, enum esmtp_match match, u32 value,
 		const u8 *text, u8 text_len);
 /* the same for a counter that jumped from @from to @value */
 bool esmtp_fire_jump(struct esmtp_feed *f, enum esmtp_match match, u32 from,
 		     u32 value, const u8 *text, u8 text_len);
+/* what is counted has ended with @value: meets every "not" whose limit it did not exceed */
+bool esmtp_fire_within(struct esmtp_feed *f, enum esmtp_match match, u32 value,
+		       const u8 *text, u8 text_len);
+/* a word of a set's kind has been read; *@mask is set if it is to be masked */
+bool esmtp_fire_member(struct esmtp_feed *f, enum esmtp_match match,
+		       unsigned int member, const u8 *text, u8 text_len,
+		       bool *mask);
 /* bit = enum esmtp_verb that passes */
 u64 esmtp_allowed_verbs(const struct esmtp_policy *p);
-/* bit = enum esmtp_keyword whose lines are to be masked */
-u32 esmtp_masked_keywords(const struct esmtp_policy *p);
-/* an EHLO reply has @keyword; *@mask is set if it is to be masked; returns true if the connection closes */
-bool esmtp_fire_keyword(struct esmtp_feed *f, enum esmtp_keyword keyword,
-			const u8 *text, u8 text_len, bool *mask);
+
+/* whether a condition with a set is met by a member of it */
+static inline bool esmtp_cond_wants(const struct esmtp_cond *c,
+				    unsigned int member)
+{
+	return !(c->set & 1ull << member) == c->negate;
+}
 
 /* command.c: reads client lines in PHASE_COMMAND and PHASE_AUTH; reply.c: reads the server's lines. */
 void esmtp_command_read(struct esmtp_feed *f);
@@ -149,6 +173,7 @@ void esmtp_reply_read(struct esmtp_feed *f);
 /* path.c: the bytes of a MAIL or RCPT line behind the verb. */
 void esmtp_path_begin(struct esmtp_feed *f);
 bool esmtp_path_byte(struct esmtp_feed *f, u8 c);	/* at f->pos; true = the connection closes */
+bool esmtp_path_end(struct esmtp_feed *f);		/* at the line's LF; true = the connection closes */
 
 /* dialogue.c: what commands owe and replies change. */
 bool esmtp_owe(struct esmtp_feed *f, enum esmtp_what what);	/* false = queue is full */
@@ -157,6 +182,7 @@ bool esmtp_is_owed(const struct esmtp_engine *e);
 enum esmtp_what esmtp_oldest(const struct esmtp_engine *e);
 void esmtp_unowe_chunk(struct esmtp_engine *e);	/* takes back a BDAT whose chunk will not come to its end */
 bool esmtp_rcpt(struct esmtp_feed *f);		/* one more recipient; true = the connection closes */
+bool esmtp_rcpts_done(struct esmtp_feed *f);	/* DATA or BDAT: there are no more; true = the connection closes */
 void esmtp_command_done(struct esmtp_feed *f, enum esmtp_what what);
 void esmtp_chunk_begin(struct esmtp_feed *f, u64 size, bool last);
 void esmtp_content_done(struct esmtp_feed *f);

@@ -73,6 +73,7 @@ static inline u8 mime_lower(u8 c)
 }
 
 /* mime_decode.c: what the bytes of a parameter's value stand for. */
+const u8 *esmtp_mime_name_text(bool file);		/* "filename" or "name" */
 void esmtp_mime_decode_begin(struct esmtp_feed *f);
 bool esmtp_mime_decode(struct esmtp_feed *f, u8 c);	/* true = the connection closes */
 bool esmtp_mime_decode_end(struct esmtp_feed *f);	/* true = the connection closes */

@@ -12,10 +12,22 @@
 /* No charset is longer; longer ones are no encoding but a name. */
 #define CHARSET_MAX	64
 
+/**
+ * esmtp_mime_name_text() - the name of the parameter that names a file, for events
+ * @file: it is filename, not name
+ *
+ * Return: 8 letters, or 4.
+ */
+const u8 *esmtp_mime_name_text(bool file)
+{
+	static const u8 texts[] = "filename";
+
+	return file ? texts : texts + 4;
+}
+
 /* @n more bytes of a file name; true = the connection closes. */
 static bool count_name(struct esmtp_feed *f, struct esmtp_mime *m, u32 n)
 {
-	static const u8 texts[] = "filename";
 	bool file = m->param == MIME_PARAM_FILENAME;
 	u32 total = m->name_len + n;
 
@@ -27,7 +39,7 @@ static bool count_name(struct esmtp_feed *f, struct esmtp_mime *m, u32 n)
 					    ESMTP_MATCH_MIME_FILENAME_LENGTH,
 					    m->name_len);
 		if (esmtp_fire(f, ESMTP_MATCH_MIME_FILENAME_LENGTH,
-			       m->name_len, file ? texts : texts + 4,
+			       m->name_len, esmtp_mime_name_text(file),
 			       file ? 8 : 4))
 			return true;
 	}

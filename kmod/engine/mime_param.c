@@ -192,14 +192,27 @@ static void open_boundary(struct esmtp_mime *m)
 	}
 }
 
+/* A file name is complete. */
+static bool judge_name(struct esmtp_feed *f, enum mime_param param, u32 len)
+{
+	bool file = param == MIME_PARAM_FILENAME;
+
+	return esmtp_fire_within(f, ESMTP_MATCH_MIME_FILENAME_LENGTH, len,
+				 esmtp_mime_name_text(file), file ? 8 : 4);
+}
+
 static bool end_value(struct esmtp_feed *f, struct esmtp_mime *m)
 {
-	if (m->param != MIME_PARAM_NONE && esmtp_mime_decode_end(f))
+	if (m->param == MIME_PARAM_NONE)
+		return false;
+	if (esmtp_mime_decode_end(f))
 		return true;
 	if (m->param == MIME_PARAM_BOUNDARY)
 		open_boundary(m);
-	else if (m->param != MIME_PARAM_NONE && (m->stars & MIME_STAR_PIECE))
+	else if (m->stars & MIME_STAR_PIECE)
 		m->joined[m->param] = m->name_len;
+	else
+		return judge_name(f, m->param, m->name_len);
 	return false;
 }
 
@@ -263,6 +276,17 @@ bool esmtp_mime_value(struct esmtp_feed *f, u8 c)
 	return false;
 }
 
+/* So are those that came in pieces, which may be in any order. */
+static bool judge_pieces(struct esmtp_feed *f, const struct esmtp_mime *m)
+{
+	u8 param;
+
+	for (param = MIME_PARAM_NAME; param <= MIME_PARAM_FILENAME; param++)
+		if (m->joined[param] && judge_name(f, param, m->joined[param]))
+			return true;
+	return false;
+}
+
 /**
  * esmtp_mime_param_end() - the value of a field has ended
  * @f: the call
@@ -275,5 +299,7 @@ bool esmtp_mime_param_end(struct esmtp_feed *f)
 
 	if (m->first)
 		end_type(m);
-	return m->state == MIME_IN_VALUE && end_value(f, m);
+	if (m->state == MIME_IN_VALUE && end_value(f, m))
+		return true;
+	return judge_pieces(f, m);
 }

@@ -43,9 +43,10 @@ void esmtp_path_begin(struct esmtp_feed *f)
 	c->path = PATH_KEYWORD;
 	c->path_len = 0;
 	c->path_limit = ESMTP_U32_MAX;
-	if (is_sender(c))
-		c->path_limit = esmtp_next_limit(f->p,
-						 ESMTP_MATCH_SENDER_LENGTH, 0);
+	if (!is_sender(c))
+		return;
+	esmtp_scope_begin(f, ESMTP_SCOPE_TRANSACTION);
+	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH, 0);
 }
 
 /* The address begins, perhaps again: what stood before was a name. */
@@ -186,4 +187,20 @@ bool esmtp_path_byte(struct esmtp_feed *f, u8 b)
 		behind_byte(f, b);
 		return false;
 	}
+}
+
+/**
+ * esmtp_path_end() - the line of MAIL or RCPT has ended
+ * @f: call
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_path_end(struct esmtp_feed *f)
+{
+	const struct esmtp_command *c = &f->e->cmd;
+
+	if (!is_sender(c))
+		return false;
+	return esmtp_fire_within(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len,
+				 c->word, c->word_len);
 }

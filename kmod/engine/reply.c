@@ -88,7 +88,6 @@ static void begin_text(struct esmtp_feed *f)
 	if (esmtp_oldest(e) == OWED_EHLO && rp->code == 250 && rp->lines) {
 		rp->text = TEXT_KEYWORD;
 		rp->alive = esmtp_words_keywords();
-		rp->keywords = esmtp_masked_keywords(f->p);
 		rp->word_len = 0;
 		rp->mask = false;
 	}
@@ -126,14 +125,14 @@ static bool is_refused(const struct esmtp_feed *f, const struct esmtp_word *w)
 /* Whether the bytes so far can still become a keyword that is not masked. */
 static bool can_pass(const struct esmtp_feed *f, u64 alive)
 {
-	u32 masked = f->e->reply.keywords;
+	u64 masked = f->p->masked_keywords;
 	const struct esmtp_word *w;
 
-	if (!(masked & 1u << ESMTP_KW_OTHERS))
+	if (!(masked & 1ull << ESMTP_KW_OTHERS))
 		return true;
 	for (w = esmtp_words; alive; alive >>= 1, w++)
 		if (alive & 1 && (is_free(f, w) ||
-				  (!(masked & 1u << w->keyword) &&
+				  (!(masked & 1ull << w->keyword) &&
 				   !is_refused(f, w))))
 			return true;
 	return false;
@@ -162,7 +161,8 @@ static bool keyword_end(struct esmtp_feed *f)
 			return false;
 		keyword = esmtp_words[i].keyword;
 	}
-	if (esmtp_fire_keyword(f, keyword, rp->word, len, &mask))
+	if (esmtp_fire_member(f, ESMTP_MATCH_EHLO_KEYWORD, keyword, rp->word,
+			      len, &mask))
 		return true;
 	if (!mask && i != ESMTP_NO_WORD && is_refused(f, &esmtp_words[i])) {
 		esmtp_event_text(esmtp_emit(f, ESMTP_EVENT_KEYWORD_MASKED,
@@ -216,7 +216,8 @@ static bool is_last_chance(const struct esmtp_feed *f)
 		return false;
 	w = &esmtp_words[i];
 	return !is_free(f, w) &&
-	       (rp->keywords & 1u << w->keyword || is_refused(f, w));
+	       (f->p->masked_keywords & 1ull << w->keyword ||
+		is_refused(f, w));
 }
 
 /* A byte of an EHLO line's keyword. Returns true if the connection closes. */
@@ -313,6 +314,7 @@ static bool take_byte(struct esmtp_feed *f)
 	if (rp->state == REPLY_START) {
 		f->line = f->pos;
 		rp->state = REPLY_CODE;
+		esmtp_scope_begin(f, ESMTP_SCOPE_REPLY);
 	}
 	if (b == '\n')
 		return line_end(f);
@@ -344,8 +346,9 @@ void esmtp_reply_read(struct esmtp_feed *f)
 	while (f->pos < f->len) {
 		if (f->pos && !esmtp_room(f))
 			return;
-		/* a line that may be masked gets a call of its own: none must end within it */
-		if (f->pos && f->r->n_events && e->reply.state == REPLY_START)
+		/* no call must end within a line that may be masked */
+		if (f->pos && e->reply.state == REPLY_START &&
+		    !esmtp_room_line(f))
 			return;
 		if (take_byte(f))
 			return;

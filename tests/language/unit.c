@@ -161,8 +161,14 @@ static struct policy *policy_new(unsigned int n_rules)
 
 		p->rules[i] = (struct rule){
 			.loc = { NULL, i + 2, 2, i + 2, 9 },
-			.match = keywords ? ESMTP_MATCH_EHLO_KEYWORD : ESMTP_MATCH_CMD_LINE_LENGTH,
-			.limit = keywords ? 0 : 1000 + i, .keywords = keywords ? 6 : 0,
+			.conds = {
+				{ .match = keywords ? ESMTP_MATCH_EHLO_KEYWORD :
+						      ESMTP_MATCH_CMD_LINE_LENGTH,
+				  .limit = keywords ? 0 : 1000 + i, .set = keywords ? 6 : 0,
+				  .negate = i % 7 == 3 },
+				{ .match = ESMTP_MATCH_CMD_VERB, .set = 1ull << 40 | i },
+			},
+			.n_conds = 1 + i % 2,
 			.action = i % 3 ? ESMTP_ACTION_DROP : ESMTP_ACTION_COUNT, .log = i % 2,
 		};
 	}
@@ -190,7 +196,8 @@ static bool same_policy(const struct policy *a, const struct policy *b)
 	for (unsigned int i = 0; i < a->n_rules; i++) {
 		const struct rule *x = &a->rules[i], *y = &b->rules[i];
 
-		if (x->match != y->match || x->limit != y->limit || x->keywords != y->keywords ||
+		if (x->n_conds != y->n_conds || !cond_same(&x->conds[0], &y->conds[0]) ||
+		    (x->n_conds > 1 && !cond_same(&x->conds[1], &y->conds[1])) ||
 		    x->action != y->action || x->log != y->log)
 			return false;
 	}
@@ -268,8 +275,7 @@ static void test_rule_lines(void)
 	struct event e = event_new(ESMTP_EVENT_RULE, ESMTP_ACTION_DROP, "Subject");
 
 	e.rule = 4;
-	e.match = ESMTP_MATCH_HEADER_LINE_LENGTH;
-	e.limit = 998;
+	e.cond = (struct cond){ .match = ESMTP_MATCH_HEADER_LINE_LENGTH, .limit = 998 };
 	e.has_value = true;
 	e.value = 999;
 	line("event: 108004", &e,
@@ -287,11 +293,11 @@ static void test_rule_lines(void)
 	     "%ASA-6-108005: ESMTP Classification: Received ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; matched Class 4: header line length gt 998 (policy default, mode monitor, seen 999)");
 	e = event_new(ESMTP_EVENT_RULE, ESMTP_ACTION_MASK, "CHUNKING");
 	e.rule = 7;
-	e.match = ESMTP_MATCH_EHLO_KEYWORD;
+	e.cond = (struct cond){ .match = ESMTP_MATCH_EHLO_KEYWORD };
 	e.from_server = true;
 	line("event: 108004 of a response", &e,
 	     "%ASA-4-108004: ESMTP Classification: Masked header flags for ESMTP Response from 10.0.2.2/25 to 10.0.1.2/49536; matched Class 7: ehlo-reply-parameter (policy default, \"CHUNKING\")");
-	e.keywords = 1u << ESMTP_KW_OTHERS | 1u << ESMTP_KW_VRFY;
+	e.cond.set = 1u << ESMTP_KW_OTHERS | 1u << ESMTP_KW_VRFY;
 	line("event: with the rule's keywords", &e,
 	     "%ASA-4-108004: ESMTP Classification: Masked header flags for ESMTP Response from 10.0.2.2/25 to 10.0.1.2/49536; matched Class 7: ehlo-reply-parameter others vrfy (policy default, \"CHUNKING\")");
 }
@@ -330,7 +336,7 @@ static void test_longest(void)
 		memset(&e, 0xff, sizeof(e));
 		e.type = type;
 		e.family = AF_INET6;
-		e.from_server = e.has_value = e.monitor = true;
+		e.from_server = e.has_value = e.monitor = e.cond.negate = true;
 		e.text_len = sizeof(e.text);
 		memset(e.policy, 'p', sizeof(e.policy));
 		e.policy[sizeof(e.policy) - 1] = '\0';

@@ -21,21 +21,98 @@ static void cut_front(struct bytes *b, size_t n)
 	memmove(b->p, b->p + n, b->n);
 }
 
-u32 harness_rule(struct harness *h, enum esmtp_match match, u32 limit,
+void harness_cond(struct harness *h, enum esmtp_match match, u64 arg)
+{
+	struct esmtp_cond *c = &h->conds[h->policy.n_conds];
+
+	assert_true(h->policy.n_conds < HARNESS_CONDS);
+	memset(c, 0, sizeof(*c));
+	c->match = match;
+	if (esmtp_match_has_set(match))
+		c->set = arg;
+	else
+		c->limit = arg;
+	h->policy.n_conds++;
+	h->rules[h->policy.n_rules - 1].n_conds++;
+}
+
+void harness_not(struct harness *h)
+{
+	h->conds[h->policy.n_conds - 1].negate = true;
+}
+
+void harness_cond_not(struct harness *h, enum esmtp_match match, u64 arg)
+{
+	harness_cond(h, match, arg);
+	harness_not(h);
+}
+
+u32 harness_rule(struct harness *h, enum esmtp_match match, u64 arg,
 		 enum esmtp_action action, bool log)
 {
 	struct esmtp_rule *rule = &h->rules[h->policy.n_rules];
 
 	assert_true(h->policy.n_rules < HARNESS_RULES);
 	memset(rule, 0, sizeof(*rule));
-	rule->match = match;
+	rule->first = h->policy.n_conds;
 	rule->action = action;
 	rule->log = log;
-	if (match == ESMTP_MATCH_EHLO_KEYWORD)
-		rule->keywords = limit;
-	else
-		rule->limit = limit;
-	return h->policy.n_rules++;
+	h->policy.n_rules++;
+	harness_cond(h, match, arg);
+	return h->policy.n_rules - 1;
+}
+
+struct esmtp_cond *harness_cond_of(const struct harness *h, u32 rule)
+{
+	assert_true(rule < h->policy.n_rules);
+	assert_int_equal(h->rules[rule].n_conds, 1);
+	return (struct esmtp_cond *)&h->conds[h->rules[rule].first];
+}
+
+void harness_no_rules(struct harness *h)
+{
+	h->policy.n_rules = 0;
+	h->policy.n_conds = 0;
+}
+
+/* What the policy points to is this harness's. */
+static void bind(struct harness *h)
+{
+	h->policy.rules = h->rules;
+	h->policy.conds = h->conds;
+	h->policy.order = h->order;
+}
+
+void harness_prepare(struct harness *h)
+{
+	const char *why;
+	u32 bad;
+
+	bind(h);
+	why = esmtp_policy_prepare(&h->policy, &bad);
+	if (why)
+		fail_msg("rule %u: %s", bad, why);
+}
+
+static void hear(struct esmtp_sink *sink, const struct esmtp_event *ev)
+{
+	struct harness *h = (struct harness *)
+		((char *)sink - offsetof(struct harness, sink));
+	u32 n = h->n_events + 1;
+
+	assert_in_range(ev->type, 1, ESMTP_EVENT_MAX);
+	assert_true(ev->text_len <= ESMTP_TEXT_MAX);
+	if (ev->type == ESMTP_EVENT_RULE) {
+		assert_true(ev->rule < h->policy.n_rules);
+		assert_int_equal(h->conds[ev->cond].rule, ev->rule);
+	} else {
+		assert_int_equal(ev->rule, ESMTP_NO_RULE);
+		assert_int_equal(ev->cond, ESMTP_NO_RULE);
+	}
+	h->events = realloc(h->events, n * sizeof(*h->events));
+	h->event_dir = realloc(h->event_dir, n * sizeof(*h->event_dir));
+	h->events[h->n_events] = *ev;
+	h->event_dir[h->n_events++] = h->dir;
 }
 
 void harness_init(struct harness *h)
@@ -44,7 +121,7 @@ void harness_init(struct harness *h)
 	h->policy.verbs = ESMTP_VERBS_ASA;
 	h->policy.flags = ESMTP_POLICY_F_MASK_BANNER |
 			  ESMTP_POLICY_F_BLANK_BRACKETS;
-	h->policy.rules = h->rules;
+	h->sink.event = hear;
 	harness_rule(h, ESMTP_MATCH_CMD_LINE_LENGTH, 512,
 		     ESMTP_ACTION_DROP, true);
 	harness_rule(h, ESMTP_MATCH_CMD_RCPT_COUNT, 100,
@@ -86,7 +163,6 @@ static void check_result(const struct harness *h, const struct esmtp_result *r,
 
 	assert_true(took <= len);
 	assert_true(r->n_edits <= ESMTP_EDITS_MAX);
-	assert_true(r->n_events <= ESMTP_EVENTS_MAX);
 	for (i = 0; i < r->n_edits; i++) {
 		assert_true(r->edits[i].off >= end);
 		assert_true(r->edits[i].len > 0);
@@ -101,29 +177,6 @@ static void check_result(const struct harness *h, const struct esmtp_result *r,
 		assert_int_equal(r->n_edits, 0);
 		assert_false(r->hold);
 		assert_int_equal(r->verdict, ESMTP_PASS);
-	}
-	for (i = 0; i < r->n_events; i++) {
-		assert_in_range(r->events[i].type, 1, ESMTP_EVENT_MAX);
-		assert_true(r->events[i].text_len <= ESMTP_TEXT_MAX);
-		if (r->events[i].type == ESMTP_EVENT_RULE)
-			assert_true(r->events[i].rule < h->policy.n_rules);
-		else
-			assert_int_equal(r->events[i].rule, ESMTP_NO_RULE);
-	}
-}
-
-static void take_events(struct harness *h, enum esmtp_dir dir,
-			const struct esmtp_result *r)
-{
-	u32 i, n = h->n_events + r->n_events;
-
-	if (!r->n_events)
-		return;
-	h->events = realloc(h->events, n * sizeof(*h->events));
-	h->event_dir = realloc(h->event_dir, n * sizeof(*h->event_dir));
-	for (i = 0; i < r->n_events; i++) {
-		h->events[h->n_events] = r->events[i];
-		h->event_dir[h->n_events++] = dir;
 	}
 }
 
@@ -154,11 +207,12 @@ static bool call(struct harness *h, enum esmtp_dir dir)
 	copy = malloc(len);
 	memcpy(copy, held->p, len);
 	memset(&r, 0xa5, sizeof(r));
-	took = esmtp_engine_feed(&h->engine, &h->policy, dir, copy, len, &r);
+	h->dir = dir;
+	took = esmtp_engine_feed(&h->engine, &h->policy, dir, copy, len,
+				 &h->sink, &r);
 	h->n_calls++;
 	assert_memory_equal(copy, held->p, len);
 	check_result(h, &r, took, len);
-	take_events(h, dir, &r);
 	h->n_edits += r.n_edits;
 	pass_bytes(h, dir, copy, took, &r);
 	free(copy);
@@ -167,13 +221,16 @@ static bool call(struct harness *h, enum esmtp_dir dir)
 		h->bypass = true;
 	h->verdict = r.verdict;
 	if (h->verdict) {
+		u32 n_events = h->n_events;
+
 		/* closed for good, in both directions */
 		for (dir = 0; dir < ESMTP_DIRS; dir++) {
 			memset(&r, 0xa5, sizeof(r));
 			assert_int_equal(esmtp_engine_feed(&h->engine,
-				&h->policy, dir, (const u8 *)"x", 1, &r), 0);
+				&h->policy, dir, (const u8 *)"x", 1, &h->sink,
+				&r), 0);
 			assert_int_equal(r.verdict, h->verdict);
-			assert_int_equal(r.n_events, 0);
+			assert_int_equal(h->n_events, n_events);
 		}
 	}
 	return !r.hold && !r.verdict;
@@ -185,6 +242,7 @@ void harness_feed(struct harness *h, enum esmtp_dir dir, const void *data,
 	enum esmtp_dir other = dir == ESMTP_DIR_CLIENT ? ESMTP_DIR_SERVER :
 							 ESMTP_DIR_CLIENT;
 
+	harness_prepare(h);
 	append(&h->in[dir], data, len);
 	append(&h->held[dir], data, len);
 	while (call(h, dir))
@@ -483,19 +541,26 @@ static const char *differ_in_bytes(const struct harness *model,
 	return NULL;
 }
 
+static void print_cond(const struct esmtp_cond *c)
+{
+	fprintf(stderr, "\t\t%smatch %u limit %u set 0x%llx\n",
+		c->negate ? "not " : "", c->match, c->limit,
+		(unsigned long long)c->set);
+}
+
 static void print_run(const struct harness *model, const struct step *steps,
 		      size_t n)
 {
 	const struct esmtp_rule *rule;
-	size_t i;
+	size_t i, k;
 
 	fprintf(stderr, "policy: flags 0x%x verbs 0x%llx\n",
 		model->policy.flags, (unsigned long long)model->policy.verbs);
 	for (i = 0; i < model->policy.n_rules; i++) {
 		rule = &model->rules[i];
-		fprintf(stderr, "\trule %zu: match %u limit %u keywords 0x%x action %u\n",
-			i, rule->match, rule->limit, rule->keywords,
-			rule->action);
+		fprintf(stderr, "\trule %zu: action %u\n", i, rule->action);
+		for (k = 0; k < rule->n_conds; k++)
+			print_cond(&model->conds[rule->first + k]);
 	}
 	for (i = 0; i < n; i++)
 		print_bytes(steps[i].dir ? "S" : "C",
@@ -539,8 +604,8 @@ static void one_cut(const struct harness *model, const struct step *steps,
 
 	harness_init(&h);
 	h.policy = model->policy;
-	h.policy.rules = h.rules;
 	memcpy(h.rules, model->rules, sizeof(h.rules));
+	memcpy(h.conds, model->conds, sizeof(h.conds));
 	harness_run(&h, steps, n, cut);
 	snprintf(how, sizeof(how), "cut kind %d, argument %u", cut.kind,
 		 cut.arg);

@@ -29,6 +29,7 @@
 #include "../../kmod/engine/internal.h"
 
 #define HARNESS_RULES 32
+#define HARNESS_CONDS 96
 
 /* Rules of the default policy, by position. */
 enum {
@@ -72,6 +73,10 @@ struct step {
  * struct harness - one connection
  * @policy: its policy; change it, and @rules, before the first byte
  * @rules: the policy's rules
+ * @conds: their conditions
+ * @order: for the policy
+ * @sink: for the engine; h->events and h->event_dir get what it is told
+ * @dir: direction that is being offered
  * @engine: the engine
  * @in: everything that was offered
  * @out: everything that passed, edits applied
@@ -88,6 +93,10 @@ struct step {
 struct harness {
 	struct esmtp_policy policy;
 	struct esmtp_rule rules[HARNESS_RULES];
+	struct esmtp_cond conds[HARNESS_CONDS];
+	u16 order[HARNESS_CONDS];
+	struct esmtp_sink sink;
+	enum esmtp_dir dir;
 	struct esmtp_engine engine;
 	struct bytes in[ESMTP_DIRS];
 	struct bytes out[ESMTP_DIRS];
@@ -105,9 +114,20 @@ struct harness {
 void harness_init(struct harness *h);	/* before the greeting, default policy */
 void harness_free(struct harness *h);
 
-/* Appends a rule; returns its position. @limit is the keyword mask for ESMTP_MATCH_EHLO_KEYWORD. */
-u32 harness_rule(struct harness *h, enum esmtp_match match, u32 limit,
+/* Without any rule. */
+void harness_no_rules(struct harness *h);
+/* Appends a rule; returns its position. @arg is the limit, or the set of a match that has one. */
+u32 harness_rule(struct harness *h, enum esmtp_match match, u64 arg,
 		 enum esmtp_action action, bool log);
+/* Appends a condition to the last rule. */
+void harness_cond(struct harness *h, enum esmtp_match match, u64 arg);
+/* The same, which holds where it would not; and the last condition becomes such a one. */
+void harness_cond_not(struct harness *h, enum esmtp_match match, u64 arg);
+void harness_not(struct harness *h);
+/* The only condition of a rule. */
+struct esmtp_cond *harness_cond_of(const struct harness *h, u32 rule);
+/* Makes the policy ready: done before bytes are fed, and by whoever calls the engine. */
+void harness_prepare(struct harness *h);
 
 void harness_feed(struct harness *h, enum esmtp_dir dir, const void *data,
 		  size_t len);

@@ -130,7 +130,7 @@ static void test_agrees_with_the_engine(void **state)
 			data[i] = letters[harness_random(&seed) % sizeof(letters)];
 		e = h.engine;
 		taken = esmtp_engine_feed(&e, &h.policy, ESMTP_DIR_CLIENT, data,
-					  n, &r);
+					  n, &h.sink, &r);
 		if (!e.n_owed) {
 			assert_int_equal(taken, n);
 			/* nor does a scan of all find one that is not there */

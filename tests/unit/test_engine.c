@@ -20,13 +20,15 @@ static void begin(struct harness *h)
 	server(h, "220\r\n");
 }
 
-/* One call by hand: what the stream layer sees. */
+/* One call by hand: what the stream layer sees. The events of this call alone are left. */
 static u32 feed(struct harness *h, enum esmtp_dir dir, const char *text,
 		struct esmtp_result *r)
 {
+	harness_prepare(h);
 	memset(r, 0xa5, sizeof(*r));
+	h->n_events = 0;
 	return esmtp_engine_feed(&h->engine, &h->policy, dir, (const u8 *)text,
-				 strlen(text), r);
+				 strlen(text), &h->sink, r);
 }
 
 static void test_data_waits(void **state)
@@ -40,11 +42,11 @@ static void test_data_waits(void **state)
 	assert_int_equal(feed(&h, 0, "NOOP\r\nDATA\r\nSubject: x\r\n", &r), 12);
 	assert_true(r.hold);
 	assert_false(r.content);
-	assert_int_equal(r.n_events, 1);
-	assert_int_equal(r.events[0].type, ESMTP_EVENT_EARLY_CONTENT);
+	assert_int_equal(h.n_events, 1);
+	assert_int_equal(h.events[0].type, ESMTP_EVENT_EARLY_CONTENT);
 	assert_int_equal(feed(&h, 0, "Subject: x\r\n", &r), 0);
 	assert_true(r.hold);
-	assert_int_equal(r.n_events, 0);
+	assert_int_equal(h.n_events, 0);
 	assert_int_equal(feed(&h, 1, "250 ok\r\n354-go\r\n", &r), 16);
 	assert_int_equal(feed(&h, 0, "S", &r), 0);
 	assert_true(r.hold);
@@ -69,7 +71,7 @@ static void test_nothing_is_taken_of_nothing(void **state)
 	assert_int_equal(feed(&h, 0, "", &r), 0);
 	assert_false(r.hold);
 	assert_int_equal(r.verdict, ESMTP_PASS);
-	assert_int_equal(r.n_events, 0);
+	assert_int_equal(h.n_events, 0);
 	assert_int_equal(feed(&h, 1, "", &r), 0);
 	harness_free(&h);
 }
@@ -154,7 +156,7 @@ static void test_guesses(void **state)
 	(void)state;
 	begin(&h);
 	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	/* two DATAs, two AUTHs and a STARTTLS in flight, then their answers */
 	client(&h, "DATA\r\n.\r\nDATA\r\n.\r\nAUTH LOGIN\r\na\r\n"
 	       "AUTH LOGIN\r\nb\r\n");
@@ -207,7 +209,7 @@ static void test_queue_counts(void **state)
 	for (i = 0; i < 70000; i++)
 		assert_int_equal(feed(&h, 1, "250 ok\r\n", &r), 8);
 	assert_int_equal(feed(&h, 1, "354 go\r\n", &r), 8);
-	assert_int_equal(r.n_events, 0);
+	assert_int_equal(h.n_events, 0);
 	assert_false(esmtp_is_owed(&h.engine));
 	assert_int_equal(feed(&h, 0, "x", &r), 1);
 	assert_true(r.content);
@@ -454,7 +456,7 @@ static void test_no_secrets(void **state)
 			h.policy.flags |= ESMTP_POLICY_F_MONITOR;
 		if (verbs)
 			h.policy.verbs &= ~BIT(ESMTP_VERB_AUTH);
-		h.rules[RULE_CMD_LINE].limit = 40;
+		harness_cond_of(&h, RULE_CMD_LINE)->limit = 40;
 		for (k = 0; k < 6; k += 2) {
 			client(&h, dialogues[i][k]);
 			server(&h, dialogues[i][k + 1]);
@@ -473,7 +475,7 @@ static void test_endless_words(void **state)
 
 	(void)state;
 	begin(&h);
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, 1, ESMTP_ACTION_MASK, true);
 	harness_repeat(&h, ESMTP_DIR_CLIENT, 'W', 5000);
 	client(&h, "\r\n");
@@ -510,18 +512,18 @@ static void test_bypass(void **state)
 	assert_int_equal(feed(&h, 0, "STARTTLS\r\nx", &r), 10);
 	assert_true(r.hold);
 	assert_false(r.bypass);
-	assert_int_equal(r.n_events, 0);
+	assert_int_equal(h.n_events, 0);
 	assert_int_equal(feed(&h, 1, "220-a\r\n", &r), 7);
 	assert_false(r.bypass);
 	assert_int_equal(feed(&h, 1, "220 b\r\n354 junk", &r), 15);
 	assert_true(r.bypass);
-	assert_int_equal(r.n_events, 1);
-	assert_int_equal(r.events[0].type, ESMTP_EVENT_TLS_STARTED);
+	assert_int_equal(h.n_events, 1);
+	assert_int_equal(h.events[0].type, ESMTP_EVENT_TLS_STARTED);
 	assert_int_equal(feed(&h, 0, "x|\n", &r), 3);
 	assert_true(r.bypass);
 	assert_int_equal(feed(&h, 1, "354 x\n", &r), 6);
 	assert_true(r.bypass);
-	assert_int_equal(r.n_events, 0);
+	assert_int_equal(h.n_events, 0);
 	harness_free(&h);
 }
 
@@ -595,29 +597,53 @@ static const struct step says[] = {
 	S("220-ESMTP\r\n220 0 0 2\r\n"), S("354-a\r\n"), S("\r\n"),
 };
 
+static u64 random_arg(u32 match, u32 *seed)
+{
+	if (match == ESMTP_MATCH_EHLO_KEYWORD)
+		return 1 + harness_random(seed) % ESMTP_KW_ALL;
+	if (match == ESMTP_MATCH_CMD_VERB)
+		return 1 + harness_random(seed) % ESMTP_VERBS_ALL;
+	return harness_random(seed) % 32;
+}
+
+static void random_cond(struct harness *h, u32 *seed)
+{
+	u32 match = 1 + harness_random(seed) % ESMTP_MATCH_MAX;
+
+	harness_cond(h, match, random_arg(match, seed));
+	if (!(harness_random(seed) % 4))
+		harness_not(h);
+}
+
+static void random_rule(struct harness *h, u32 *seed)
+{
+	u32 match = 1 + harness_random(seed) % ESMTP_MATCH_MAX;
+	u32 action = harness_random(seed) % (ESMTP_ACTION_MAX + 1);
+	bool word = esmtp_match_has_set(match);
+	bool several = !(harness_random(seed) % 3);
+
+	/* mostly a connection that lives */
+	if (harness_random(seed) % 4)
+		action &= ESMTP_ACTION_MASK;
+	if (action == ESMTP_ACTION_MASK && (several || !word))
+		action = ESMTP_ACTION_COUNT;
+	harness_rule(h, match, random_arg(match, seed), action,
+		     harness_random(seed) & 1);
+	if (!(harness_random(seed) % 4))
+		harness_not(h);
+	while (several && h->rules[h->policy.n_rules - 1].n_conds < 3) {
+		random_cond(h, seed);
+		several = harness_random(seed) & 1;
+	}
+}
+
 static void random_policy(struct harness *h, u32 *seed)
 {
-	u32 i, bad, n = harness_random(seed) % 8;
+	u32 i, n = harness_random(seed) % 8;
 
-	h->policy.n_rules = 0;
-	for (i = 0; i < n; i++) {
-		u32 match = 1 + harness_random(seed) % ESMTP_MATCH_MAX;
-		u32 limit = harness_random(seed) % 32;
-		u32 action = harness_random(seed) % (ESMTP_ACTION_MAX + 1);
-
-		if (match == ESMTP_MATCH_EHLO_KEYWORD)
-			limit = 1 + harness_random(seed) % ESMTP_KW_ALL;
-		else if (action == ESMTP_ACTION_MASK)
-			action = ESMTP_ACTION_COUNT;
-		/* mostly a connection that lives */
-		if (harness_random(seed) % 4)
-			action &= ESMTP_ACTION_MASK;
-		if (match != ESMTP_MATCH_EHLO_KEYWORD)
-			action &= ~ESMTP_ACTION_MASK;
-		harness_rule(h, match, limit, action, harness_random(seed) & 1);
-	}
-	if (esmtp_policy_check(&h->policy, &bad))
-		h->policy.n_rules = bad == ESMTP_NO_RULE ? 0 : bad;
+	harness_no_rules(h);
+	for (i = 0; i < n; i++)
+		random_rule(h, seed);
 	h->policy.flags = harness_random(seed) & ESMTP_POLICY_F_ALL;
 	if (harness_random(seed) % 4)
 		h->policy.flags &= ~ESMTP_POLICY_F_MONITOR;

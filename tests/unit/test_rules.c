@@ -48,7 +48,7 @@ static void expect_rule(const struct harness *h, u32 rule, u32 times, u32 value,
 	if (!times)
 		return;
 	assert_int_equal(ev->value, value);
-	assert_int_equal(ev->limit, h->rules[rule].limit);
+	assert_int_equal(ev->limit, harness_cond_of(h, rule)->limit);
 	assert_int_equal(ev->action, h->rules[rule].action);
 	assert_int_equal(ev->log, h->rules[rule].log);
 }
@@ -122,7 +122,7 @@ static void test_cmd_line_bare_cr(void **state)
 	expect_rule(&h, RULE_CMD_LINE, 1, 513, ESMTP_CLOSE_DROP);
 	harness_free(&h);
 	begin(&h);
-	h.rules[RULE_CMD_LINE].limit = 0;
+	harness_cond_of(&h, RULE_CMD_LINE)->limit = 0;
 	client(&h, "\r");
 	expect_rule(&h, RULE_CMD_LINE, 0, 0, ESMTP_PASS);
 	client(&h, "x");
@@ -573,7 +573,7 @@ static void test_actions(void **state)
 			continue;
 		log = kind & 1;
 		harness_init(&h);
-		h.policy.n_rules = 0;
+		harness_no_rules(&h);
 		if (monitor)
 			h.policy.flags |= ESMTP_POLICY_F_MONITOR;
 		server(&h, "220\r\n");
@@ -593,7 +593,7 @@ static void test_several_rules(void **state)
 
 	(void)state;
 	harness_init(&h);
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, 20, ESMTP_ACTION_RESET, true);
 	harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, 10, ESMTP_ACTION_COUNT, false);
 	harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, 10, ESMTP_ACTION_COUNT, true);
@@ -642,7 +642,7 @@ static void test_keyword_rules(void **state)
 	(void)state;
 	/* every known keyword by its own bit */
 	harness_init(&h);
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD,
 		     ESMTP_KW_ALL & ~BIT(ESMTP_KW_OTHERS), ESMTP_ACTION_MASK,
 		     true);
@@ -665,7 +665,7 @@ static void test_keyword_rules(void **state)
 
 	/* no rule about them: what is X-ed when asked for is not offered */
 	harness_init(&h);
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	h.policy.verbs &= ~BIT(ESMTP_VERB_AUTH);
 	keyword_case(&h, "250-mx\r\n250-AUTH=PLAIN\r\n250-HELP\r\n"
 		     "250-VRFY\r\n250-Auth a b\r\n250 STARTTLS\r\n",
@@ -674,7 +674,7 @@ static void test_keyword_rules(void **state)
 		     "keyword(AUTH) keyword(Auth) keyword(STARTTLS)");
 	harness_free(&h);
 	harness_init(&h);
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	h.policy.flags |= ESMTP_POLICY_F_TLS_ALLOW;
 	keyword_case(&h, "250-mx\r\n250 STARTTLS\r\n",
 		     "220\r\n250-mx\r\n250 STARTTLS\r\n", "");
@@ -683,7 +683,7 @@ static void test_keyword_rules(void **state)
 	/* a keyword that has left before its end was seen is none any more */
 	for (size_t cut = 1; cut < sizeof(cut_reply) - 1; cut++) {
 		harness_init(&h);
-		h.policy.n_rules = 0;
+		harness_no_rules(&h);
 		harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, BIT(ESMTP_KW_VRFY),
 			     ESMTP_ACTION_MASK, false);
 		harness_say(&h, ESMTP_DIR_SERVER, "220\r\n");
@@ -699,7 +699,7 @@ static void test_keyword_rules(void **state)
 
 	/* in order: counted, then masked, and nothing behind that */
 	harness_init(&h);
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, BIT(ESMTP_KW_SIZE),
 		     ESMTP_ACTION_COUNT, true);
 	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, BIT(ESMTP_KW_SIZE) |
@@ -713,7 +713,7 @@ static void test_keyword_rules(void **state)
 
 	/* a rule that closes decides before one that masks */
 	harness_init(&h);
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, BIT(ESMTP_KW_OTHERS),
 		     ESMTP_ACTION_RESET, true);
 	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, BIT(ESMTP_KW_OTHERS),
@@ -750,20 +750,27 @@ static void test_keyword_pieces(void **state)
 	harness_free(&h);
 }
 
-static void check(const char *want, u32 bad, u32 match, u32 limit, u32 keywords,
+/* The second of two rules has this only condition. */
+static void check(const char *want, u32 bad, u32 match, u32 limit, u64 set,
 		  u32 action)
 {
 	struct esmtp_rule rules[2] = {
-		{ .match = ESMTP_MATCH_EHLO_KEYWORD, .keywords = 1,
-		  .action = ESMTP_ACTION_MASK },
-		{ .match = match, .limit = limit, .keywords = keywords,
-		  .action = action },
+		{ .first = 0, .n_conds = 1, .action = ESMTP_ACTION_MASK },
+		{ .first = 1, .n_conds = 1, .action = action },
 	};
-	struct esmtp_policy p = { .n_rules = 2, .rules = rules };
+	struct esmtp_cond conds[2] = {
+		{ .match = ESMTP_MATCH_EHLO_KEYWORD, .set = 1 },
+		{ .match = match, .limit = limit, .set = set },
+	};
+	u16 order[2];
+	struct esmtp_policy p = {
+		.n_rules = 2, .rules = rules, .n_conds = 2, .conds = conds,
+		.order = order,
+	};
 	const char *why;
 	u32 got = 77;
 
-	why = esmtp_policy_check(&p, &got);
+	why = esmtp_policy_prepare(&p, &got);
 	assert_int_equal(got, bad);
 	if (want)
 		assert_string_equal(why, want);
@@ -771,110 +778,121 @@ static void check(const char *want, u32 bad, u32 match, u32 limit, u32 keywords,
 		assert_null(why);
 }
 
-static void test_policy_check(void **state)
+static void check_counter(u32 m)
 {
-	static const char only[] = "only ehlo-reply-parameter can be masked";
-	static struct esmtp_rule many[ESMTP_RULES_MAX + 1];
-	struct harness h;
-	u32 bad, m;
-
-	(void)state;
-	harness_init(&h);
-	assert_null(esmtp_policy_check(&h.policy, &bad));
-	assert_int_equal(bad, ESMTP_NO_RULE);
-	h.policy.flags = ESMTP_POLICY_F_ALL + 1;
-	assert_string_equal(esmtp_policy_check(&h.policy, &bad), "unknown flag");
-	h.policy.flags = ESMTP_POLICY_F_ALL;
-	h.policy.verbs = ESMTP_VERBS_ALL + 1;
-	assert_string_equal(esmtp_policy_check(&h.policy, &bad), "unknown verb");
-	h.policy.verbs = ESMTP_VERBS_ALL;
-	assert_null(esmtp_policy_check(&h.policy, &bad));
-	for (m = 0; m < ESMTP_RULES_MAX; m++)
-		many[m] = (struct esmtp_rule){
-			.match = ESMTP_MATCH_CMD_LINE_LENGTH, .limit = m,
-		};
-	h.policy.rules = many;
-	h.policy.n_rules = ESMTP_RULES_MAX;
-	assert_null(esmtp_policy_check(&h.policy, &bad));
-	h.policy.n_rules = ESMTP_RULES_MAX + 1;
-	assert_string_equal(esmtp_policy_check(&h.policy, &bad),
-			    "too many rules");
-	harness_free(&h);
-
-	for (m = 1; m < ESMTP_MATCH_EHLO_KEYWORD; m++) {
-		check(NULL, ESMTP_NO_RULE, m, 0, 0, ESMTP_ACTION_COUNT);
-		check(NULL, ESMTP_NO_RULE, m, 5, 0, ESMTP_ACTION_DROP);
-		check(NULL, ESMTP_NO_RULE, m, 5, 0, ESMTP_ACTION_RESET);
-		check(only, 1, m, 5, 0, ESMTP_ACTION_MASK);
-		check("only ehlo-reply-parameter takes keywords", 1, m, 5, 1,
-		      ESMTP_ACTION_DROP);
-		check("limit can never be exceeded", 1, m, ESMTP_U32_MAX, 0,
-		      ESMTP_ACTION_DROP);
-		check("unknown action", 1, m, 5, 0, ESMTP_ACTION_MAX + 1);
-	}
-	check("unknown kind of match", 1, 0, 5, 0, 0);
-	check("unknown kind of match", 1, ESMTP_MATCH_MAX + 1, 5, 0, 0);
-	m = ESMTP_MATCH_EHLO_KEYWORD;
-	check(NULL, ESMTP_NO_RULE, m, 0, ESMTP_KW_ALL, ESMTP_ACTION_DROP);
-	check("rule names no keyword", 1, m, 0, 0, ESMTP_ACTION_MASK);
-	check("unknown keyword", 1, m, 0, ESMTP_KW_ALL + 1, ESMTP_ACTION_MASK);
-	check("rule about keywords has a limit", 1, m, 1, 1, ESMTP_ACTION_MASK);
+	check(NULL, ESMTP_NO_RULE, m, 0, 0, ESMTP_ACTION_COUNT);
+	check(NULL, ESMTP_NO_RULE, m, 5, 0, ESMTP_ACTION_DROP);
+	check(NULL, ESMTP_NO_RULE, m, 5, 0, ESMTP_ACTION_RESET);
+	check("only ehlo-reply-parameter and cmd verb can be masked", 1, m, 5,
+	      0, ESMTP_ACTION_MASK);
+	check("this match has a limit, not a set", 1, m, 5, 1,
+	      ESMTP_ACTION_DROP);
+	check("limit can never be exceeded", 1, m, ESMTP_U32_MAX, 0,
+	      ESMTP_ACTION_DROP);
+	check("unknown action", 1, m, 5, 0, ESMTP_ACTION_MAX + 1);
 }
 
-/* So many rules at one byte that their events would not fit. */
-static void test_policy_crowd(void **state)
+static void check_set(u32 m, u64 all)
+{
+	check(NULL, ESMTP_NO_RULE, m, 0, all, ESMTP_ACTION_DROP);
+	check(NULL, ESMTP_NO_RULE, m, 0, 1, ESMTP_ACTION_MASK);
+	check("the set is empty", 1, m, 0, 0, ESMTP_ACTION_MASK);
+	check("the set has a member that is not known", 1, m, 0, all + 1,
+	      ESMTP_ACTION_MASK);
+	check("this match has a set, not a limit", 1, m, 1, 1,
+	      ESMTP_ACTION_MASK);
+}
+
+static void test_policy_rules(void **state)
+{
+	u32 m;
+
+	(void)state;
+	for (m = 1; m < ESMTP_MATCH_EHLO_KEYWORD; m++)
+		check_counter(m);
+	check_set(ESMTP_MATCH_EHLO_KEYWORD, ESMTP_KW_ALL);
+	check_set(ESMTP_MATCH_CMD_VERB, ESMTP_VERBS_ALL);
+	check("unknown kind of match", 1, 0, 5, 0, 0);
+	check("unknown kind of match", 1, ESMTP_MATCH_MAX + 1, 5, 0, 0);
+}
+
+static void test_policy_parameters(void **state)
+{
+	static struct esmtp_rule many[ESMTP_RULES_MAX + 1];
+	static struct esmtp_cond conds[ESMTP_RULES_MAX + 1];
+	static u16 order[ESMTP_RULES_MAX + 1];
+	struct esmtp_policy p = {
+		.rules = many, .conds = conds, .order = order,
+	};
+	u32 bad, i;
+
+	(void)state;
+	assert_null(esmtp_policy_prepare(&p, &bad));
+	assert_int_equal(bad, ESMTP_NO_RULE);
+	p.flags = ESMTP_POLICY_F_ALL + 1;
+	assert_string_equal(esmtp_policy_prepare(&p, &bad), "unknown flag");
+	p.flags = ESMTP_POLICY_F_ALL;
+	p.verbs = ESMTP_VERBS_ALL + 1;
+	assert_string_equal(esmtp_policy_prepare(&p, &bad), "unknown verb");
+	p.verbs = ESMTP_VERBS_ALL;
+	assert_null(esmtp_policy_prepare(&p, &bad));
+	for (i = 0; i <= ESMTP_RULES_MAX; i++) {
+		many[i] = (struct esmtp_rule){ .first = i, .n_conds = 1 };
+		conds[i] = (struct esmtp_cond){
+			.match = ESMTP_MATCH_CMD_LINE_LENGTH, .limit = i,
+		};
+	}
+	p.n_conds = ESMTP_RULES_MAX;
+	p.n_rules = ESMTP_RULES_MAX;
+	assert_null(esmtp_policy_prepare(&p, &bad));
+	p.n_conds++;
+	p.n_rules++;
+	assert_string_equal(esmtp_policy_prepare(&p, &bad), "too many rules");
+}
+
+static void test_policy_conditions(void **state)
 {
 	struct harness h;
-	u32 i, bad;
+	u32 i, k, bad;
 
 	(void)state;
 	harness_init(&h);
-	h.policy.n_rules = 0;
-	for (i = 0; i < 2; i++)
-		harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, 9,
+	harness_no_rules(&h);
+	harness_prepare(&h);
+	harness_rule(&h, ESMTP_MATCH_CMD_VERB, 1, ESMTP_ACTION_MASK, true);
+	harness_cond(&h, ESMTP_MATCH_CMD_LINE_LENGTH, 9);
+	assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+			    "a rule that masks has one condition");
+	h.rules[0].action = ESMTP_ACTION_DROP;
+	assert_null(esmtp_policy_prepare(&h.policy, &bad));
+	h.rules[0].n_conds = 0;
+	assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+			    "a rule needs a condition");
+	h.rules[0].n_conds = 3;
+	assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+			    "a rule's conditions are missing");
+	h.rules[0].first = 0xffff;
+	assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+			    "a rule's conditions are missing");
+	h.rules[0].n_conds = ESMTP_CONDS_MAX + 1;
+	assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+			    "too many conditions in one rule");
+	/* 64 conditions in rules with several, and any number of rules with one */
+	harness_no_rules(&h);
+	for (i = 0; i < 8; i++) {
+		harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, i,
 			     ESMTP_ACTION_COUNT, true);
-	for (i = 0; i < 20; i++)
-		harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, 10 + i,
+		harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, i,
 			     ESMTP_ACTION_COUNT, true);
-	assert_null(esmtp_policy_check(&h.policy, &bad));
-	i = harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, 9,
-			 ESMTP_ACTION_DROP, true);
-	assert_string_equal(esmtp_policy_check(&h.policy, &bad),
-			    "more than two rules with the same match and limit");
-	assert_int_equal(bad, i);
-	h.policy.n_rules = 0;
-	for (i = 0; i < 4; i++)
-		harness_rule(&h, ESMTP_MATCH_CMD_RCPT_COUNT, i,
-			     ESMTP_ACTION_COUNT, true);
-	assert_null(esmtp_policy_check(&h.policy, &bad));
-	harness_rule(&h, ESMTP_MATCH_CMD_RCPT_COUNT, 9, ESMTP_ACTION_DROP, true);
-	assert_string_equal(esmtp_policy_check(&h.policy, &bad),
-			    "more than four rules about the number of recipients");
-	assert_int_equal(bad, 4);
-	h.policy.n_rules = 0;
-	for (i = 0; i < 4; i++)
-		harness_rule(&h, ESMTP_MATCH_MIME_FILENAME_LENGTH, i,
-			     ESMTP_ACTION_COUNT, true);
-	assert_null(esmtp_policy_check(&h.policy, &bad));
-	harness_rule(&h, ESMTP_MATCH_MIME_FILENAME_LENGTH, 9,
-		     ESMTP_ACTION_COUNT, true);
-	assert_non_null(esmtp_policy_check(&h.policy, &bad));
-	assert_int_equal(bad, 4);
-	h.policy.n_rules = 0;
-	for (i = 0; i < 5; i++)
-		harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, 1,
-			     ESMTP_ACTION_COUNT, true);
-	assert_non_null(esmtp_policy_check(&h.policy, &bad));
-	assert_int_equal(bad, 4);
-	h.policy.n_rules = 0;
-	for (i = 0; i < 8; i++)
-		harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, i & 1 ? 6 : 1,
-			     ESMTP_ACTION_COUNT, true);
-	assert_null(esmtp_policy_check(&h.policy, &bad));
-	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, 4, ESMTP_ACTION_COUNT, true);
-	assert_string_equal(esmtp_policy_check(&h.policy, &bad),
-			    "more than four rules about one keyword");
-	assert_int_equal(bad, 8);
+		for (k = 1; k < 8; k++)
+			harness_cond(&h, ESMTP_MATCH_CMD_LINE_LENGTH, k);
+	}
+	assert_null(esmtp_policy_prepare(&h.policy, &bad));
+	harness_rule(&h, ESMTP_MATCH_CMD_VERB, 1, ESMTP_ACTION_COUNT, true);
+	assert_null(esmtp_policy_prepare(&h.policy, &bad));
+	harness_cond(&h, ESMTP_MATCH_CMD_VERB, 1);
+	assert_non_null(esmtp_policy_prepare(&h.policy, &bad));
+	assert_int_equal(bad, 16);
 	harness_free(&h);
 }
 
@@ -887,11 +905,11 @@ static void test_no_event_is_lost(void **state)
 		  "RCPT\rTO\rTO\r\r\rTO<aaaaaaaaaaaaaaaaa>\n"),
 	};
 	struct harness h;
-	u32 i, bad;
+	u32 i;
 
 	(void)state;
 	harness_init(&h);
-	h.policy.n_rules = 0;
+	harness_no_rules(&h);
 	for (i = 0; i < 12; i++) {
 		harness_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, i,
 			     ESMTP_ACTION_COUNT, true);
@@ -904,7 +922,6 @@ static void test_no_event_is_lost(void **state)
 	for (i = 0; i < 4; i++)
 		harness_rule(&h, ESMTP_MATCH_CMD_RCPT_COUNT, i,
 			     ESMTP_ACTION_COUNT, true);
-	assert_null(esmtp_policy_check(&h.policy, &bad));
 	harness_all_cuts(&h, steps, 2, 50);
 	/* lines of 5, 4, 14, 0, 19 and 33 bytes, each limit below twice */
 	i = 2 * (5 + 4 + 12 + 0 + 12 + 12) + 3 + 2;
@@ -941,8 +958,9 @@ int main(void)
 		cmocka_unit_test(test_several_rules),
 		cmocka_unit_test(test_keyword_rules),
 		cmocka_unit_test(test_keyword_pieces),
-		cmocka_unit_test(test_policy_check),
-		cmocka_unit_test(test_policy_crowd),
+		cmocka_unit_test(test_policy_parameters),
+		cmocka_unit_test(test_policy_rules),
+		cmocka_unit_test(test_policy_conditions),
 		cmocka_unit_test(test_no_event_is_lost),
 	};
 

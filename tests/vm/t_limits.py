@@ -151,7 +151,8 @@ with check("monitor -j says the same"):
     same(lines, [e["message"] for e in events])
     last = events[-1]
     want = {"number": 108004, "severity": 4, "type": "rule", "action": "reset", "direction": "request",
-            "policy": "default", "rule": 6, "match": "mime-filename-length", "limit": 255, "value": 256,
+            "policy": "default", "rule": 6, "value": 256,
+            "condition": {"match": "mime-filename-length", "not": False, "limit": 255},
             "client": {"address": CLIENT6, "port": last["client"]["port"]}, "server": {"address": SERVER6, "port": 25},
             "text": "filename", "lost": 0}
     same(want, {k: last.get(k) for k in want})

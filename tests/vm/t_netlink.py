@@ -49,24 +49,37 @@ def rule(*attrs, **kw):
     return Attr(ESMTP_A_RULE, attrs, **kw)
 
 
+def conds(*attrs, **kw):
+    return Attr(ESMTP_A_RULE_CONDS, attrs, **kw)
+
+
+def cond(*attrs, **kw):
+    return Attr(ESMTP_A_COND, attrs, **kw)
+
+
 def match(value, **kw):
-    return u8(ESMTP_A_RULE_MATCH, value, **kw)
+    return u8(ESMTP_A_COND_MATCH, value, **kw)
 
 
 def limit(value, **kw):
-    return u32(ESMTP_A_RULE_LIMIT, value, **kw)
+    return u32(ESMTP_A_COND_LIMIT, value, **kw)
+
+
+def members(value, **kw):
+    return u64(ESMTP_A_COND_SET, value, **kw)
+
+
+def one(*attrs, **kw):
+    """A rule's only condition."""
+    return conds(cond(*attrs, **kw))
 
 
 def action(value, **kw):
     return u8(ESMTP_A_RULE_ACTION, value, **kw)
 
 
-def keywords(value, **kw):
-    return u32(ESMTP_A_RULE_KEYWORDS, value, **kw)
-
-
 def line_rule(n, act=None, log=False, **kw):
-    attrs = [match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(n),
+    attrs = [one(match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(n)),
              action(ESMTP_ACTION_COUNT if act is None else act)]
     return rule(*attrs, *([Attr(ESMTP_A_RULE_LOG)] if log else []), **kw)
 
@@ -177,26 +190,41 @@ def policy_refusals():
 def rule_refusals():
     bad = {"bad": True}
     length, kw, count = ESMTP_MATCH_CMD_LINE_LENGTH, ESMTP_MATCH_EHLO_KEYWORD, ESMTP_ACTION_COUNT
-    yield "no match", rule(limit(5), action(count), **bad), errno.EINVAL, "needs a match", ESMTP_A_RULE_MATCH
-    yield "match 0", rule(match(0, **bad), limit(5), action(count)), errno.ERANGE, "", None
-    yield "match 8", rule(match(__ESMTP_MATCH_MAX, **bad), limit(5), action(count)), errno.ERANGE, "", None
-    yield "no action", rule(match(length), limit(5), **bad), errno.EINVAL, "needs an action", ESMTP_A_RULE_ACTION
-    yield "action 4", rule(match(length), limit(5), action(__ESMTP_ACTION_MAX, **bad)), errno.ERANGE, "", None
-    yield "no limit", rule(match(length), action(count), **bad), errno.EINVAL, "needs a limit", ESMTP_A_RULE_LIMIT
-    yield "endless limit", rule(match(length), limit(0xffffffff), action(count), **bad), errno.EINVAL, "exceeded", None
-    yield "mask a line", rule(match(length), limit(5), action(ESMTP_ACTION_MASK, **bad)), errno.EINVAL, "can mask", None
-    yield ("keywords of a line", rule(match(length), limit(5), keywords(1, **bad), action(count)),
-           errno.EINVAL, "has keywords", None)
-    yield "no keywords", rule(match(kw), action(count), **bad), errno.EINVAL, "needs keywords", ESMTP_A_RULE_KEYWORDS
-    yield "zero keywords", rule(match(kw), keywords(0, **bad), action(count)), errno.EINVAL, "at least one", None
-    yield ("unknown keyword", rule(match(kw), keywords(1 << __ESMTP_KW_MAX, **bad), action(count)),
+    yield "no condition", rule(action(count), **bad), errno.EINVAL, "needs a condition", ESMTP_A_RULE_CONDS
+    yield "empty conditions", rule(conds(), action(count), **bad), errno.EINVAL, "needs a condition", None
+    yield ("nine conditions", rule(conds(*(cond(match(length), limit(n), bad=n == 8) for n in range(9))), action(count)),
+           errno.EINVAL, "at most 8", None)
+    yield "no match", rule(one(limit(5), **bad), action(count)), errno.EINVAL, "needs a match", ESMTP_A_COND_MATCH
+    yield "match 0", rule(one(match(0, **bad), limit(5)), action(count)), errno.ERANGE, "", None
+    yield "high match", rule(one(match(__ESMTP_MATCH_MAX, **bad), limit(5)), action(count)), errno.ERANGE, "", None
+    yield ("no action", rule(one(match(length), limit(5)), **bad), errno.EINVAL, "needs an action",
+           ESMTP_A_RULE_ACTION)
+    yield ("high action", rule(one(match(length), limit(5)), action(__ESMTP_ACTION_MAX, **bad)), errno.ERANGE, "",
+           None)
+    yield ("no limit", rule(one(match(length), **bad), action(count)), errno.EINVAL, "needs a limit",
+           ESMTP_A_COND_LIMIT)
+    yield ("endless limit", rule(one(match(length), limit(0xffffffff)), action(count), **bad), errno.EINVAL, "exceeded",
+           None)
+    yield ("mask a line", rule(one(match(length), limit(5)), action(ESMTP_ACTION_MASK), **bad), errno.EINVAL,
+           "be masked", None)
+    yield ("mask with two", rule(conds(cond(match(kw), members(1)), cond(match(length), limit(5))),
+                                 action(ESMTP_ACTION_MASK), **bad), errno.EINVAL, "one condition", None)
+    yield ("set of a line", rule(one(match(length), limit(5), members(1, **bad)), action(count)),
+           errno.EINVAL, "not a set", None)
+    yield "no set", rule(one(match(kw), **bad), action(count)), errno.EINVAL, "needs a set", ESMTP_A_COND_SET
+    yield "empty set", rule(one(match(kw), members(0)), action(count), **bad), errno.EINVAL, "empty", None
+    yield ("unknown member", rule(one(match(kw), members(1 << __ESMTP_KW_MAX)), action(count), **bad),
+           errno.EINVAL, "not known", None)
+    yield ("limit of a set", rule(one(match(kw), members(1), limit(1, **bad)), action(count)),
+           errno.EINVAL, "not a limit", None)
+    yield ("not with a value", rule(one(match(kw), members(1), u8(ESMTP_A_COND_NOT, 1, **bad)), action(count)),
+           errno.ERANGE, "", None)
+    yield ("unknown in condition", rule(one(match(length), limit(5), u8(44, 1, **bad)), action(count)),
            errno.EINVAL, "", None)
-    yield ("limit of keywords", rule(match(kw), keywords(1), limit(1, **bad), action(count)),
-           errno.EINVAL, "no limit", None)
-    yield ("count in a request", rule(match(length), limit(5), action(count), u64(ESMTP_A_RULE_COUNT, 1, **bad)),
+    yield ("count in a request", rule(one(match(length), limit(5)), action(count), u64(ESMTP_A_RULE_COUNT, 1, **bad)),
            errno.EINVAL, "only answers", None)
-    yield "unknown in rule", rule(match(length), limit(5), action(count), u8(33, 1, **bad)), errno.EINVAL, "", None
-    yield ("flag with a value", rule(match(length), limit(5), action(count), u8(ESMTP_A_RULE_LOG, 1, **bad)),
+    yield "unknown in rule", rule(one(match(length), limit(5)), action(count), u8(33, 1, **bad)), errno.EINVAL, "", None
+    yield ("flag with a value", rule(one(match(length), limit(5)), action(count), u8(ESMTP_A_RULE_LOG, 1, **bad)),
            errno.ERANGE, "", None)
 
 
@@ -330,9 +358,9 @@ def test_parts(s):
         one_refusal(s, ESMTP_CMD_STAGE_POLICY, "parameter in a part",
                     [policy(name("big"), attr)], errno.EEXIST, "only rules", None)
     # The engine's word on the whole policy points into the part.
-    one_refusal(s, ESMTP_CMD_STAGE_POLICY, "crowd",
-                [policy(name("big"), rules(line_rule(1000), line_rule(7), line_rule(7, bad=True)))],
-                errno.EINVAL, "same match", None)
+    one_refusal(s, ESMTP_CMD_STAGE_POLICY, "endless limit in a part",
+                [policy(name("big"), rules(line_rule(1000), line_rule(7), line_rule(0xffffffff, bad=True)))],
+                errno.EINVAL, "exceeded", None)
     stage(s, name("big"), rules(*(line_rule(n) for n in range(600, 1023))))
     one_refusal(s, ESMTP_CMD_STAGE_POLICY, "1025 rules",
                 [policy(name("big"), rules(line_rule(1023), line_rule(1024), bad=True))], errno.E2BIG, "1024", None)
@@ -342,30 +370,43 @@ def test_parts(s):
     commit(s)
     both = policies(s)
     big = both["big"]
-    assert [number(r[ESMTP_A_RULE_LIMIT]) for r in big.rules] == list(range(1024))
+    assert [number(c[ESMTP_A_COND_LIMIT]) for r in big.rules for c in conditions(r)] == list(range(1024))
     assert [ESMTP_A_RULE_LOG in r for r in big.rules] == [False] * 1023 + [True]
     assert big.description == "many rules" and big.flags == POLICY_FLAGS and big.verbs == ASA
     assert big.parts > 1, big.parts
     assert both["small"].rules == [] and both["small"].verbs == 1 and both["small"].parts == 1
 
 
+def conditions(r):
+    return [dict(parse(c)) for _, c in parse(r[ESMTP_A_RULE_CONDS])]
+
+
+def said(c):
+    """A condition of a dump: match, limit, set, not."""
+    return (number(c[ESMTP_A_COND_MATCH]), *(number(c[k]) if k in c else None for k in (ESMTP_A_COND_LIMIT, ESMTP_A_COND_SET)),
+            ESMTP_A_COND_NOT in c)
+
+
+def condition(m, n, k, negate):
+    return cond(match(m), *([limit(n)] if k is None else [members(k)]), *([Attr(ESMTP_A_COND_NOT)] if negate else []))
+
+
 def test_every_rule(s):
-    want = [(m, n, None, a, log) for m in range(1, ESMTP_MATCH_EHLO_KEYWORD) for n in (0, 0xfffffffe)
-            for a, log in ((ESMTP_ACTION_COUNT, True), (ESMTP_ACTION_RESET, False))]
-    want += [(ESMTP_MATCH_EHLO_KEYWORD, None, 1 << k, ESMTP_ACTION_MASK, k % 2) for k in range(__ESMTP_KW_MAX)]
+    sets = {ESMTP_MATCH_EHLO_KEYWORD: __ESMTP_KW_MAX, ESMTP_MATCH_CMD_VERB: __ESMTP_VERB_MAX}
+    simple = [(m, n, None, bool(n)) for m in range(1, __ESMTP_MATCH_MAX) if m not in sets for n in (0, 0xfffffffe)]
+    words = [(m, None, 1 << k, bool(k % 2)) for m, n in sets.items() for k in range(n)]
+    want = [([c], a, log) for c in simple for a, log in ((ESMTP_ACTION_COUNT, True), (ESMTP_ACTION_RESET, False))]
+    want += [([c], ESMTP_ACTION_MASK, k % 2) for k, c in enumerate(words)]
+    want += [(simple[n:n + 8], ESMTP_ACTION_DROP, True) for n in range(4)] + [(words[:8], ESMTP_ACTION_COUNT, False)]
     begin(s)
     stage(s, name(), verbs((1 << __ESMTP_VERB_MAX) - 1),
-          rules(*(rule(match(m), limit(n) if k is None else keywords(k), action(a),
-                       *([Attr(ESMTP_A_RULE_LOG)] if log else [])) for m, n, k, a, log in want)))
+          rules(*(rule(conds(*(condition(*c) for c in cs)), action(a), *([Attr(ESMTP_A_RULE_LOG)] if log else []))
+                  for cs, a, log in want)))
     commit(s)
     p = policies(s)["p"]
-    for (m, n, k, a, log), r in zip(want, p.rules, strict=True):
-        assert number(r[ESMTP_A_RULE_MATCH]) == m and number(r[ESMTP_A_RULE_ACTION]) == a
+    for (cs, a, log), r in zip(want, p.rules, strict=True):
+        assert [said(c) for c in conditions(r)] == cs and number(r[ESMTP_A_RULE_ACTION]) == a
         assert (ESMTP_A_RULE_LOG in r) == bool(log) and number(r[ESMTP_A_RULE_COUNT]) == 0
-        if k is None:
-            assert number(r[ESMTP_A_RULE_LIMIT]) == n and ESMTP_A_RULE_KEYWORDS not in r
-        else:
-            assert number(r[ESMTP_A_RULE_KEYWORDS]) == k and ESMTP_A_RULE_LIMIT not in r
     assert sorted(p.counters) == list(range(1, __ESMTP_PC_MAX))
     assert sorted(p.events) == list(range(1, __ESMTP_EVENT_MAX))
 

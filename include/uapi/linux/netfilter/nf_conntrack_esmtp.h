@@ -71,6 +71,7 @@
 #define ESMTP_POLICY_NAME_MAX	40	/* characters, as in ASA */
 #define ESMTP_DESCRIPTION_MAX	200	/* characters, as in ASA */
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */
+#define ESMTP_CONDS_MAX		8	/* conditions in one rule */
 #define ESMTP_EVENT_TEXT_MAX	64	/* bytes of offending text in an event */
 
 enum esmtp_cmd {
@@ -127,15 +128,31 @@ enum esmtp_rule_list_attr {
 enum esmtp_rule_attr {
 	ESMTP_A_RULE_UNSPEC,
 	ESMTP_A_RULE_PAD,
-	ESMTP_A_RULE_MATCH,		/* u8: enum esmtp_match */
-	ESMTP_A_RULE_LIMIT,		/* u32: the rule fires above it; every match but EHLO_KEYWORD */
-	ESMTP_A_RULE_KEYWORDS,		/* u32: bit = enum esmtp_keyword; EHLO_KEYWORD only */
+	ESMTP_A_RULE_CONDS,		/* nest: ESMTP_A_COND, repeated, 1 … ESMTP_CONDS_MAX; all must hold */
 	ESMTP_A_RULE_ACTION,		/* u8: enum esmtp_action */
 	ESMTP_A_RULE_LOG,		/* flag: an event is sent too */
 	ESMTP_A_RULE_COUNT,		/* answers only, u64: times fired */
 	__ESMTP_A_RULE_MAX,
 };
 #define ESMTP_A_RULE_MAX (__ESMTP_A_RULE_MAX - 1)
+
+enum esmtp_cond_list_attr {
+	ESMTP_A_COND_LIST_UNSPEC,
+	ESMTP_A_COND,			/* nest: enum esmtp_cond_attr */
+	__ESMTP_A_COND_LIST_MAX,
+};
+#define ESMTP_A_COND_LIST_MAX (__ESMTP_A_COND_LIST_MAX - 1)
+
+enum esmtp_cond_attr {
+	ESMTP_A_COND_UNSPEC,
+	ESMTP_A_COND_PAD,
+	ESMTP_A_COND_MATCH,		/* u8: enum esmtp_match */
+	ESMTP_A_COND_NOT,		/* flag: it holds where it would not */
+	ESMTP_A_COND_LIMIT,		/* u32: it holds above; matches of a counter */
+	ESMTP_A_COND_SET,		/* u64: bit = member, any of which it wants; matches of a set */
+	__ESMTP_A_COND_MAX,
+};
+#define ESMTP_A_COND_MAX (__ESMTP_A_COND_MAX - 1)
 
 enum esmtp_event_attr {
 	ESMTP_A_EVENT_UNSPEC,
@@ -150,7 +167,7 @@ enum esmtp_event_attr {
 	ESMTP_A_EVENT_DPORT,		/* be16 */
 	ESMTP_A_EVENT_POLICY,		/* string: name */
 	ESMTP_A_EVENT_RULE,		/* u32: position in the policy from 1; absent = no rule */
-	ESMTP_A_EVENT_MATCH,		/* u8: enum esmtp_match of that rule */
+	ESMTP_A_EVENT_MATCH,		/* u8: enum esmtp_match of its condition that was met last */
 	ESMTP_A_EVENT_VALUE,		/* u32: seen */
 	ESMTP_A_EVENT_LIMIT,		/* u32: allowed */
 	ESMTP_A_EVENT_TEXT,		/* binary, up to ESMTP_EVENT_TEXT_MAX: offending bytes, raw */
@@ -160,7 +177,10 @@ enum esmtp_event_attr {
 };
 #define ESMTP_A_EVENT_MAX (__ESMTP_A_EVENT_MAX - 1)
 
-/* What a rule compares. Lengths of lines are counted without their line end. */
+/*
+ * What a condition compares: a counter with a limit, or a word with a set. Lengths of lines are
+ * counted without their line end.
+ */
 enum esmtp_match {
 	ESMTP_MATCH_UNSPEC,
 	ESMTP_MATCH_CMD_LINE_LENGTH,
@@ -169,14 +189,15 @@ enum esmtp_match {
 	ESMTP_MATCH_HEADER_LINE_LENGTH,
 	ESMTP_MATCH_SENDER_LENGTH,
 	ESMTP_MATCH_MIME_FILENAME_LENGTH,
-	ESMTP_MATCH_EHLO_KEYWORD,
+	ESMTP_MATCH_EHLO_KEYWORD,		/* set of enum esmtp_keyword */
+	ESMTP_MATCH_CMD_VERB,			/* set of enum esmtp_verb */
 	__ESMTP_MATCH_MAX,
 };
 #define ESMTP_MATCH_MAX (__ESMTP_MATCH_MAX - 1)
 
 enum esmtp_action {
 	ESMTP_ACTION_COUNT,	/* only counts (and logs) */
-	ESMTP_ACTION_MASK,	/* X; EHLO_KEYWORD only */
+	ESMTP_ACTION_MASK,	/* X; a rule whose only condition is EHLO_KEYWORD or CMD_VERB */
 	ESMTP_ACTION_DROP,	/* close: silence to the client, RST to the server */
 	ESMTP_ACTION_RESET,	/* close: RST to both */
 	__ESMTP_ACTION_MAX,
@@ -205,7 +226,7 @@ enum esmtp_keyword {
 	ESMTP_KW_VRFY,
 	__ESMTP_KW_MAX,
 };
-#define ESMTP_KW_ALL ((1u << __ESMTP_KW_MAX) - 1)
+#define ESMTP_KW_ALL ((1ull << __ESMTP_KW_MAX) - 1)
 
 /* Command verbs. OTHER is whatever is not listed. */
 enum esmtp_verb {

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The rules of a policy before it is used: whether they make sense, and what is worked out once. */
+#include "internal.h"
+
+/* What a condition compares. */
+enum match_kind {
+	MATCH_COUNTER,		/* with its limit */
+	MATCH_SET,		/* with its set */
+};
+
+/**
+ * struct match_info - a kind of match
+ * @kind: enum match_kind
+ * @scope: enum esmtp_scope: for how long it holds
+ * @all: what its set may have; MATCH_SET only
+ * @mask: a rule with it can mask
+ */
+struct match_info {
+	u8 kind;
+	u8 scope;
+	u64 all;
+	bool mask;
+};
+
+/* A new match is a line here, and a call of an esmtp_fire…() where what it measures is read. */
+static const struct match_info matches[__ESMTP_MATCH_MAX] = {
+	[ESMTP_MATCH_CMD_LINE_LENGTH] = {
+		MATCH_COUNTER, ESMTP_SCOPE_COMMAND, 0, false },
+	[ESMTP_MATCH_CMD_RCPT_COUNT] = {
+		MATCH_COUNTER, ESMTP_SCOPE_TRANSACTION, 0, false },
+	[ESMTP_MATCH_BODY_LINE_LENGTH] = {
+		MATCH_COUNTER, ESMTP_SCOPE_MESSAGE, 0, false },
+	[ESMTP_MATCH_HEADER_LINE_LENGTH] = {
+		MATCH_COUNTER, ESMTP_SCOPE_MESSAGE, 0, false },
+	[ESMTP_MATCH_SENDER_LENGTH] = {
+		MATCH_COUNTER, ESMTP_SCOPE_TRANSACTION, 0, false },
+	[ESMTP_MATCH_MIME_FILENAME_LENGTH] = {
+		MATCH_COUNTER, ESMTP_SCOPE_PART, 0, false },
+	[ESMTP_MATCH_EHLO_KEYWORD] = {
+		MATCH_SET, ESMTP_SCOPE_REPLY, ESMTP_KW_ALL, true },
+	[ESMTP_MATCH_CMD_VERB] = {
+		MATCH_SET, ESMTP_SCOPE_COMMAND, ESMTP_VERBS_ALL, true },
+};
+
+/**
+ * esmtp_match_has_set() - see engine.h
+ * @match: kind
+ *
+ * Return: true if it is a set.
+ */
+bool esmtp_match_has_set(enum esmtp_match match)
+{
+	return match < __ESMTP_MATCH_MAX && matches[match].kind == MATCH_SET;
+}
+
+static const char *check_set(const struct esmtp_cond *c)
+{
+	if (c->limit)
+		return "this match has a set, not a limit";
+	if (!c->set)
+		return "the set is empty";
+	if (c->set & ~matches[c->match].all)
+		return "the set has a member that is not known";
+	return NULL;
+}
+
+static const char *check_counter(const struct esmtp_cond *c)
+{
+	if (c->set)
+		return "this match has a limit, not a set";
+	if (c->limit == ESMTP_U32_MAX)
+		return "limit can never be exceeded";
+	return NULL;
+}
+
+static const char *check_cond(const struct esmtp_cond *c)
+{
+	if (c->match == ESMTP_MATCH_UNSPEC || c->match > ESMTP_MATCH_MAX)
+		return "unknown kind of match";
+	if (matches[c->match].kind == MATCH_SET)
+		return check_set(c);
+	return check_counter(c);
+}
+
+/* Whether a mask hits the word is known when the word is, so nothing else can be waited for. */
+static const char *check_mask(const struct esmtp_policy *p,
+			      const struct esmtp_rule *rule)
+{
+	if (rule->n_conds > 1)
+		return "a rule that masks has one condition";
+	if (!matches[p->conds[rule->first].match].mask)
+		return "only ehlo-reply-parameter and cmd verb can be masked";
+	return NULL;
+}
+
+static const char *check_rule(const struct esmtp_policy *p,
+			      const struct esmtp_rule *rule)
+{
+	const char *why;
+	u32 i;
+
+	if (rule->action > ESMTP_ACTION_MAX)
+		return "unknown action";
+	if (!rule->n_conds)
+		return "a rule needs a condition";
+	if (rule->n_conds > ESMTP_CONDS_MAX)
+		return "too many conditions in one rule";
+	if (rule->first > p->n_conds ||
+	    rule->n_conds > p->n_conds - rule->first)
+		return "a rule's conditions are missing";
+	for (i = 0; i < rule->n_conds; i++) {
+		why = check_cond(&p->conds[rule->first + i]);
+		if (why)
+			return why;
+	}
+	if (rule->action == ESMTP_ACTION_MASK)
+		return check_mask(p, rule);
+	return NULL;
+}
+
+/* Conditions know their rule and, where that has several, have a bit each. Returns false: too many. */
+static bool place_conds(struct esmtp_policy *p, u32 n, u32 *held)
+{
+	struct esmtp_rule *rule = &p->rules[n];
+	struct esmtp_cond *c;
+	u32 i;
+
+	rule->held = 0;
+	for (i = 0; i < rule->n_conds; i++) {
+		c = &p->conds[rule->first + i];
+		c->rule = n;
+		c->held = ESMTP_HELD_NONE;
+		if (rule->n_conds == 1)
+			continue;
+		if (*held == ESMTP_HELD_MAX)
+			return false;
+		c->held = (*held)++;
+		rule->held |= 1ull << c->held;
+	}
+	return true;
+}
+
+static void sort_conds(struct esmtp_policy *p)
+{
+	u32 match, i, n = 0;
+
+	p->negated = 0;
+	for (match = 0; match < __ESMTP_MATCH_MAX; match++) {
+		p->first[match] = n;
+		for (i = 0; i < p->n_conds; i++)
+			if (p->conds[i].match == match) {
+				p->order[n++] = i;
+				p->negated |= (u64)p->conds[i].negate << match;
+			}
+	}
+	p->first[match] = n;
+}
+
+/* What begins with each scope ends what was met in it, or within it. */
+static void sum_scopes(struct esmtp_policy *p)
+{
+	static const u8 inner[ESMTP_SCOPES] = {
+		[ESMTP_SCOPE_TRANSACTION] = 1 << ESMTP_SCOPE_TRANSACTION |
+					    1 << ESMTP_SCOPE_MESSAGE |
+					    1 << ESMTP_SCOPE_PART,
+		[ESMTP_SCOPE_MESSAGE] = 1 << ESMTP_SCOPE_MESSAGE |
+					1 << ESMTP_SCOPE_PART,
+		[ESMTP_SCOPE_PART] = 1 << ESMTP_SCOPE_PART,
+		[ESMTP_SCOPE_COMMAND] = 1 << ESMTP_SCOPE_COMMAND,
+		[ESMTP_SCOPE_REPLY] = 1 << ESMTP_SCOPE_REPLY,
+	};
+	const struct esmtp_cond *c;
+	u32 i, scope;
+
+	memset(p->scope, 0, sizeof(p->scope));
+	for (i = 0; i < p->n_conds; i++) {
+		c = &p->conds[i];
+		if (c->held == ESMTP_HELD_NONE)
+			continue;
+		for (scope = 0; scope < ESMTP_SCOPES; scope++)
+			if (inner[scope] & 1u << matches[c->match].scope)
+				p->scope[scope] |= 1ull << c->held;
+	}
+}
+
+/* A member's fate is the first rule about it, and about nothing else, that does more than count. */
+static u64 masked_members(const struct esmtp_policy *p, enum esmtp_match match)
+{
+	u64 wanted, decided = 0, masked = 0;
+	const struct esmtp_rule *rule;
+	const struct esmtp_cond *c;
+	u32 i;
+
+	for (i = p->first[match]; i < p->first[match + 1]; i++) {
+		c = &p->conds[p->order[i]];
+		rule = &p->rules[c->rule];
+		if (rule->n_conds > 1 || rule->action == ESMTP_ACTION_COUNT)
+			continue;
+		wanted = c->negate ? matches[match].all & ~c->set : c->set;
+		if (rule->action == ESMTP_ACTION_MASK)
+			masked |= wanted & ~decided;
+		decided |= wanted;
+	}
+	return masked;
+}
+
+/**
+ * esmtp_policy_prepare() - see engine.h
+ * @p: policy from a stranger
+ * @bad: index of the first bad rule, or ESMTP_NO_RULE
+ *
+ * Return: NULL or what is wrong.
+ */
+const char *esmtp_policy_prepare(struct esmtp_policy *p, u32 *bad)
+{
+	const char *why;
+	u32 i, held = 0;
+
+	*bad = ESMTP_NO_RULE;
+	if (p->flags & ~ESMTP_POLICY_F_ALL)
+		return "unknown flag";
+	if (p->verbs & ~ESMTP_VERBS_ALL)
+		return "unknown verb";
+	if (p->n_rules > ESMTP_RULES_MAX)
+		return "too many rules";
+	for (i = 0; i < p->n_rules; i++) {
+		*bad = i;
+		why = check_rule(p, &p->rules[i]);
+		if (why)
+			return why;
+		if (!place_conds(p, i, &held))
+			return "the rules with several conditions have more than 64 of them";
+	}
+	*bad = ESMTP_NO_RULE;
+	sort_conds(p);
+	sum_scopes(p);
+	p->masked_keywords = masked_members(p, ESMTP_MATCH_EHLO_KEYWORD);
+	p->masked_verbs = masked_members(p, ESMTP_MATCH_CMD_VERB);
+	return NULL;
+}

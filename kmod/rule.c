@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Rules and their conditions: from attributes, and back. */
+#include "rule.h"
+
+static_assert(ESMTP_RULES_MAX * ESMTP_CONDS_MAX < ESMTP_NO_RULE);
+
+static const struct nla_policy cond_attrs[ESMTP_A_COND_MAX + 1] = {
+	[ESMTP_A_COND_MATCH] = NLA_POLICY_RANGE(NLA_U8, ESMTP_MATCH_UNSPEC + 1,
+						ESMTP_MATCH_MAX),
+	[ESMTP_A_COND_NOT] = { .type = NLA_FLAG },
+	[ESMTP_A_COND_LIMIT] = { .type = NLA_U32 },
+	[ESMTP_A_COND_SET] = { .type = NLA_U64 },
+};
+
+static const struct nla_policy cond_list_attrs[ESMTP_A_COND_LIST_MAX + 1] = {
+	[ESMTP_A_COND] = NLA_POLICY_NESTED(cond_attrs),
+};
+
+static const struct nla_policy rule_attrs[ESMTP_A_RULE_MAX + 1] = {
+	[ESMTP_A_RULE_CONDS] = NLA_POLICY_NESTED(cond_list_attrs),
+	[ESMTP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U8, ESMTP_ACTION_MAX),
+	[ESMTP_A_RULE_LOG] = { .type = NLA_FLAG },
+	[ESMTP_A_RULE_COUNT] = ESMTP_ANSWERS_ONLY,
+};
+
+const struct nla_policy esmtp_rule_list_attrs[ESMTP_A_RULE_LIST_MAX + 1] = {
+	[ESMTP_A_RULE] = NLA_POLICY_NESTED(rule_attrs),
+};
+
+int esmtp_refuse(struct netlink_ext_ack *extack, const struct nlattr *bad,
+		 const char *why)
+{
+	extack->_msg = why;
+	NL_SET_BAD_ATTR(extack, bad);
+	return -EINVAL;
+}
+
+int esmtp_missing(struct netlink_ext_ack *extack, const struct nlattr *nest,
+		  int attr, const char *why)
+{
+	NL_SET_ERR_ATTR_MISS(extack, nest, attr);
+	return esmtp_refuse(extack, nest, why);
+}
+
+/* A match takes what it compares with, and nothing else. */
+static int cond_fits(const struct nlattr *nest, struct nlattr **tb,
+		     struct netlink_ext_ack *extack)
+{
+	bool set;
+
+	if (!tb[ESMTP_A_COND_MATCH])
+		return esmtp_missing(extack, nest, ESMTP_A_COND_MATCH,
+				     "a condition needs a match");
+	set = esmtp_match_has_set(nla_get_u8(tb[ESMTP_A_COND_MATCH]));
+	if (set && tb[ESMTP_A_COND_LIMIT])
+		return esmtp_refuse(extack, tb[ESMTP_A_COND_LIMIT],
+				    "this match has a set, not a limit");
+	if (!set && tb[ESMTP_A_COND_SET])
+		return esmtp_refuse(extack, tb[ESMTP_A_COND_SET],
+				    "this match has a limit, not a set");
+	if (set && !tb[ESMTP_A_COND_SET])
+		return esmtp_missing(extack, nest, ESMTP_A_COND_SET,
+				     "this match needs a set");
+	if (!set && !tb[ESMTP_A_COND_LIMIT])
+		return esmtp_missing(extack, nest, ESMTP_A_COND_LIMIT,
+				     "this match needs a limit");
+	return 0;
+}
+
+static int cond_parse(struct esmtp_cond *c, const struct nlattr *nest,
+		      struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[ESMTP_A_COND_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, ESMTP_A_COND_MAX, nest, cond_attrs, extack);
+	if (!err)
+		err = cond_fits(nest, tb, extack);
+	if (err)
+		return err;
+
+	c->match = nla_get_u8(tb[ESMTP_A_COND_MATCH]);
+	c->negate = nla_get_flag(tb[ESMTP_A_COND_NOT]);
+	if (tb[ESMTP_A_COND_LIMIT])
+		c->limit = nla_get_u32(tb[ESMTP_A_COND_LIMIT]);
+	if (tb[ESMTP_A_COND_SET])
+		c->set = nla_get_u64(tb[ESMTP_A_COND_SET]);
+	return 0;
+}
+
+static int conds_parse(struct esmtp_policy *p, struct esmtp_rule *rule,
+		       const struct nlattr *list,
+		       struct netlink_ext_ack *extack)
+{
+	const struct nlattr *nla;
+	int rem, err;
+
+	rule->first = p->n_conds;
+	nla_for_each_nested(nla, list, rem) {
+		if (rule->n_conds == ESMTP_CONDS_MAX)
+			return esmtp_refuse(extack, nla,
+					    "a rule has at most " __stringify(ESMTP_CONDS_MAX) " conditions");
+		err = cond_parse(&p->conds[p->n_conds], nla, extack);
+		if (err)
+			return err;
+		p->n_conds++;
+		rule->n_conds++;
+	}
+	return 0;
+}
+
+static int rule_parse(struct esmtp_policy *p, const struct nlattr *nest,
+		      struct netlink_ext_ack *extack)
+{
+	struct esmtp_rule *rule = &p->rules[p->n_rules];
+	struct nlattr *tb[ESMTP_A_RULE_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, ESMTP_A_RULE_MAX, nest, rule_attrs, extack);
+	if (err)
+		return err;
+	if (!tb[ESMTP_A_RULE_CONDS])
+		return esmtp_missing(extack, nest, ESMTP_A_RULE_CONDS,
+				     "a rule needs a condition");
+	if (!tb[ESMTP_A_RULE_ACTION])
+		return esmtp_missing(extack, nest, ESMTP_A_RULE_ACTION,
+				     "a rule needs an action");
+	rule->action = nla_get_u8(tb[ESMTP_A_RULE_ACTION]);
+	rule->log = nla_get_flag(tb[ESMTP_A_RULE_LOG]);
+	err = conds_parse(p, rule, tb[ESMTP_A_RULE_CONDS], extack);
+	if (!err)
+		p->n_rules++;
+	return err;
+}
+
+static u32 conds_count(const struct nlattr *rule)
+{
+	const struct nlattr *nla, *conds = NULL;
+	u32 n = 0;
+	int rem;
+
+	/* Of attributes of one type the parser takes the last. */
+	nla_for_each_nested(nla, rule, rem)
+		if (nla_type(nla) == ESMTP_A_RULE_CONDS)
+			conds = nla;
+	if (conds)
+		nla_for_each_nested(nla, conds, rem)
+			n++;
+	return n;
+}
+
+struct esmtp_rule_size esmtp_rules_size(const struct nlattr *list)
+{
+	struct esmtp_rule_size n = {};
+	const struct nlattr *nla;
+	int rem;
+
+	if (!list)
+		return n;
+	nla_for_each_nested(nla, list, rem) {
+		n.rules++;
+		n.conds += conds_count(nla);
+	}
+	return n;
+}
+
+int esmtp_rules_parse(struct esmtp_policy *p, const struct nlattr *list,
+		      struct netlink_ext_ack *extack)
+{
+	const struct nlattr *nla;
+	int rem, err;
+
+	if (!list)
+		return 0;
+	nla_for_each_nested(nla, list, rem) {
+		err = rule_parse(p, nla, extack);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int put_cond(struct sk_buff *skb, const struct esmtp_cond *c)
+{
+	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_COND);
+	int err;
+
+	if (!nest || nla_put_u8(skb, ESMTP_A_COND_MATCH, c->match) ||
+	    (c->negate && nla_put_flag(skb, ESMTP_A_COND_NOT)))
+		return -EMSGSIZE;
+	if (esmtp_match_has_set(c->match))
+		err = nla_put_u64_64bit(skb, ESMTP_A_COND_SET, c->set,
+					ESMTP_A_COND_PAD);
+	else
+		err = nla_put_u32(skb, ESMTP_A_COND_LIMIT, c->limit);
+	if (!err)
+		nla_nest_end(skb, nest);
+	return err;
+}
+
+static int put_conds(struct sk_buff *skb, const struct esmtp_policy *p,
+		     const struct esmtp_rule *rule)
+{
+	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_RULE_CONDS);
+	u32 i;
+
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 0; i < rule->n_conds; i++)
+		if (put_cond(skb, &p->conds[rule->first + i]))
+			return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+int esmtp_rule_put(struct sk_buff *skb, const struct esmtp_policy *p, u32 i,
+		   u64 fired)
+{
+	const struct esmtp_rule *rule = &p->rules[i];
+	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_RULE);
+
+	if (!nest)
+		return -EMSGSIZE;
+	if (put_conds(skb, p, rule) ||
+	    nla_put_u8(skb, ESMTP_A_RULE_ACTION, rule->action) ||
+	    (rule->log && nla_put_flag(skb, ESMTP_A_RULE_LOG)) ||
+	    nla_put_u64_64bit(skb, ESMTP_A_RULE_COUNT, fired,
+			      ESMTP_A_RULE_PAD)) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}

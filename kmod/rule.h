@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rules as netlink attributes. */
+#ifndef _ESMTP_RULE_H
+#define _ESMTP_RULE_H
+
+#include <net/netlink.h>
+
+#include "../include/esmtp/engine.h"
+
+#define ESMTP_ANSWERS_ONLY \
+	{ .type = NLA_REJECT, .reject_message = "only answers carry this" }
+
+/**
+ * struct esmtp_rule_size - how much a list of rules is
+ * @rules: rules
+ * @conds: conditions in all of them
+ */
+struct esmtp_rule_size {
+	u32 rules;
+	u32 conds;
+};
+
+/* What ESMTP_A_POLICY_RULES may hold in ESMTP_CMD_STAGE_POLICY. */
+extern const struct nla_policy
+	esmtp_rule_list_attrs[ESMTP_A_RULE_LIST_MAX + 1];
+
+/**
+ * esmtp_refuse() - say why
+ * @extack: there
+ * @bad: (MAYBE NULL) attribute that is wrong
+ * @why: sentence; must live as long as the module: the macros for this want a literal
+ *
+ * Return: -EINVAL.
+ */
+int esmtp_refuse(struct netlink_ext_ack *extack, const struct nlattr *bad,
+		 const char *why);
+
+/** esmtp_missing() - the same for an attribute that @nest lacks */
+int esmtp_missing(struct netlink_ext_ack *extack, const struct nlattr *nest,
+		  int attr, const char *why);
+
+/**
+ * esmtp_rules_size() - what a list needs room for
+ * @list: (MAYBE NULL) ESMTP_A_POLICY_RULES
+ *
+ * Return: numbers that are not too large, for a message is not.
+ */
+struct esmtp_rule_size esmtp_rules_size(const struct nlattr *list);
+
+/**
+ * esmtp_rules_parse() - append a list to the rules of a policy
+ * @p: policy that has room for it
+ * @list: (MAYBE NULL) ESMTP_A_POLICY_RULES
+ * @extack: says why not
+ *
+ * What the rules mean is esmtp_policy_prepare()'s business.
+ *
+ * Context: process. Return: 0 or -EINVAL.
+ */
+int esmtp_rules_parse(struct esmtp_policy *p, const struct nlattr *list,
+		      struct netlink_ext_ack *extack);
+
+/**
+ * esmtp_rule_put() - ESMTP_A_RULE of an answer
+ * @skb: answer
+ * @p: policy
+ * @i: which rule
+ * @fired: times it fired
+ *
+ * Return: 0, or -EMSGSIZE: nothing of it is there.
+ */
+int esmtp_rule_put(struct sk_buff *skb, const struct esmtp_policy *p, u32 i,
+		   u64 fired);
+
+#endif /* _ESMTP_RULE_H */

@@ -332,7 +332,8 @@ class Load:
     def __exit__(self, *_):
         if self.results is None:
             for pipe in self.pipes:
-                pipe.send("stop")
+                with contextlib.suppress(BrokenPipeError):      # it came to its end by itself
+                    pipe.send("stop")
             self.wait()
         for p in self.processes:
             p.join(5)

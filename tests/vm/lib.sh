@@ -210,6 +210,8 @@ lab_down()
 		done
 	done
 	for n in client router server wire; do
+		# A socket of its own that is still saying goodbye keeps a namespace for minutes, and its table the module.
+		ip netns exec $n nft flush ruleset 2>/dev/null
 		ip netns del $n 2>/dev/null
 	done
 	rm -rf /run/postfix-*

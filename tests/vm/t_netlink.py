@@ -814,13 +814,37 @@ def fresh(test):
     s.close()
 
 
+def held():
+    """What keeps the module: who uses it, namespaces, and where the kernel is in ending one; orphaned sockets of any
+    namespace keep that too."""
+    said = []
+    for path, start in ("/proc/modules", "nf_conntrack_esmtp "), ("/proc/net/sockstat", "TCP"):
+        with open(path, encoding="ascii") as f:
+            said += [x.strip() for x in f if x.startswith(start)]
+    said += [subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+             for words in (["ip", "netns"], ["lsns", "-t", "net"])]
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stack", encoding="ascii") as f:
+                stack = f.read()
+        except OSError:
+            continue
+        if "cleanup_net" in stack or "rmmod" in stack:
+            said.append(stack)
+    return "\n".join(said)
+
+
 def unload():
-    """Once the table of a dead namespace is gone: that takes a moment."""
-    for _ in range(100):
-        if not subprocess.run(["rmmod", "nf_conntrack_esmtp"], check=False, stderr=subprocess.DEVNULL).returncode:
-            return
+    """Once the table of a dead namespace is gone: that takes a moment, and longer on a busy machine."""
+    start, seen = time.monotonic(), ""
+    while subprocess.run(["rmmod", "nf_conntrack_esmtp"], check=False, stderr=subprocess.DEVNULL).returncode:
+        took = time.monotonic() - start
+        if took > 10 and not seen:
+            seen = held()
+            print(f"    after {took:.1f} s:\n{seen}", flush=True)
+        assert took < 60, f"the module cannot be unloaded within {took:.0f} s\n{held()}"
         time.sleep(0.1)
-    raise AssertionError("the module cannot be unloaded")
+    print(f"    unloaded after {time.monotonic() - start:.1f} s", flush=True)
 
 
 def test_unload(s):

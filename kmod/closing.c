@@ -229,7 +229,8 @@ static void rst_work(struct work_struct *work)
 	spin_lock_bh(&s->lock);
 	due = s->closing.rst_due;
 	s->closing.rst_due = 0;
-	ct = esmtp_session_entry(s);
+	ct = s->closing.ct;
+	s->closing.ct = NULL;
 	for_each_set_bit(dir, &due, ESMTP_DIRS) {
 		seq[dir] = s->closing.rst_seq[dir];
 		/* Where nothing has passed yet, marks are mostly the connection's. */
@@ -255,6 +256,10 @@ static void rst_work(struct work_struct *work)
 	esmtp_session_put(s);
 }
 
+/*
+ * The entry may die before the RST leaves: a SYN takes the place of one that is closed. Its
+ * tuples and its NAT are needed all the same.
+ */
 static void rst_due(struct esmtp_session *s, enum esmtp_dir dir, u32 seq)
 {
 	struct esmtp_closing *cl = &s->closing;
@@ -264,6 +269,10 @@ static void rst_due(struct esmtp_session *s, enum esmtp_dir dir, u32 seq)
 	cl->rst_left[dir]--;
 	cl->rst_seq[dir] = seq;
 	cl->rst_due |= BIT(dir);
+	if (!cl->ct) {
+		nf_conntrack_get(&s->ct->ct_general);
+		cl->ct = s->ct;
+	}
 	refcount_inc(&s->ref);
 	if (!queue_delayed_work(closing_wq, &cl->reset, RST_DELAY))
 		refcount_dec(&s->ref);
@@ -360,8 +369,11 @@ void esmtp_closed_packet(struct esmtp_session *s,
 
 void esmtp_closing_cancel(struct esmtp_session *s)
 {
-	if (s->was_closed && cancel_delayed_work_sync(&s->closing.reset))
-		esmtp_session_put(s);
+	if (!s->was_closed || !cancel_delayed_work_sync(&s->closing.reset))
+		return;
+	if (s->closing.ct)
+		nf_ct_put(s->closing.ct);
+	esmtp_session_put(s);
 }
 
 int esmtp_closing_init(void)

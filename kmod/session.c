@@ -67,6 +67,9 @@ static void session_free(struct esmtp_session *s)
 		atomic_dec(&en->n_sessions);
 	spin_unlock_bh(&l->lock);
 	atomic_dec(&n_sessions);
+	/* As late as this: RSTs that are due when the entry goes still need their way. */
+	dst_release(s->flow[ESMTP_DIR_CLIENT].dst);
+	dst_release(s->flow[ESMTP_DIR_SERVER].dst);
 	esmtp_policy_put(s->policy);
 	call_rcu(&s->rcu, session_free_rcu);
 }
@@ -103,11 +106,8 @@ static void session_kill(struct esmtp_session *s)
 	WRITE_ONCE(s->state, SESSION_DEAD);
 	ct = s->ct;
 	WRITE_ONCE(s->ct, NULL);
-	for (dir = 0; was_alive && dir < ESMTP_DIRS; dir++) {
+	for (dir = 0; was_alive && dir < ESMTP_DIRS; dir++)
 		esmtp_flow_free(s, &s->flow[dir]);
-		dst_release(s->flow[dir].dst);
-		s->flow[dir].dst = NULL;
-	}
 	spin_unlock_bh(&s->lock);
 	if (ct)
 		nf_ct_put(ct);

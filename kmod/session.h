@@ -101,9 +101,11 @@ enum esmtp_session_state {
  * @rst_seq: sequence number, by direction (the receiver is that direction's)
  * @rst_left: how many more may be sent, by direction
  * @rst_due: bit = direction in which one is to be sent
+ * @ct: the session's entry, with a reference, while any is
  */
 struct esmtp_closing {
 	struct delayed_work reset;
+	struct nf_conn *ct;
 	u32 rst_seq[ESMTP_DIRS];
 	u8 rst_left[ESMTP_DIRS];
 	u8 rst_due;

@@ -448,6 +448,29 @@ def test_same_port_dropped():
         s2.want(b"XXXXXXXX\r\n")
 
 
+def test_overtaken():
+    """RSTs that are due when a SYN takes the closed connection's place reach both ends all the same"""
+    rules(inspect(RESETTING))
+    first = 0
+    for v6 in (False, True) * 5:
+        c, s = raw_pair(v6)
+        begin(c, s)
+        c.drain()
+        with grows(rst_sent=2, rst_failed=0):
+            for packet in c.packet(ACK | lab.PSH, LONG), c.packet(lab.SYN, seq=77000000):
+                c.sock.sendto(packet, c.to)
+            seg = s.get()
+            first += seg.flags == lab.SYN
+            if seg.flags == lab.SYN:
+                s.reset()
+            else:
+                assert seg.flags & RST and seg.seq == s.rcv, f"{seg}"
+                seg = s.get()
+                assert seg and seg.flags == lab.SYN, f"{seg}"
+            c.reset()
+    assert first, "no SYN was there before the RST: nothing was tested"
+
+
 def test_reply_not_earned():
     """2xx to a line of Xs, 354 to what is not DATA: withheld, both ends closed"""
     rules(inspect())
@@ -553,5 +576,5 @@ if __name__ == "__main__":
     lab.tests(test_drop, test_drop_silence, test_reset, test_reset_output_closed, test_reset_nat, test_reset_marked,
               test_reset_marked_first, test_reset_local, test_lost_rst, test_last_retransmission,
               test_reset_content, test_challenge, test_latched, test_latched_accepted, test_pipe, test_late_data,
-              test_late_data_deleted, test_same_port, test_same_port_dropped, test_reply_not_earned,
+              test_late_data_deleted, test_same_port, test_same_port_dropped, test_overtaken, test_reply_not_earned,
               test_first_bytes_close, test_hole, test_silent_server)

@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_helper.h>
 #include <net/tcp.h>
 
 #include "event.h"
@@ -402,20 +403,67 @@ struct esmtp_session *esmtp_session_find(struct esmtp_net *en,
 	return s;
 }
 
-void esmtp_sessions_net_exit(struct esmtp_net *en)
+/* Sessions that belonged to @en until now, with a reference each. */
+static unsigned int net_exit_collect(struct session_list *l,
+				     const struct esmtp_net *en,
+				     struct esmtp_session **batch)
 {
 	struct esmtp_session *s;
-	unsigned int i;
+	unsigned int n = 0;
+
+	spin_lock_bh(&l->lock);
+	list_for_each_entry(s, &l->head, node) {
+		if (n == REAP_BATCH)
+			break;
+		if (s->en != en)
+			continue;
+		WRITE_ONCE(s->en, NULL);
+		if (refcount_inc_not_zero(&s->ref))
+			batch[n++] = s;
+	}
+	spin_unlock_bh(&l->lock);
+	return n;
+}
+
+/*
+ * As if the entry died now. If it has died without a word, nobody else gives its
+ * reference back before the reaper looks, and conntrack waits for that without a pause.
+ */
+static void session_net_exit(struct esmtp_session *s)
+{
+	struct nf_conn *ct;
+	struct esmtp_help *hd;
+
+	spin_lock_bh(&s->lock);
+	ct = s->ct;
+	if (ct)
+		nf_conntrack_get(&ct->ct_general);
+	spin_unlock_bh(&s->lock);
+	if (!ct)
+		return;
+	hd = nfct_help_data(ct);
+	if (cmpxchg(&hd->session, s, ESMTP_TOMBSTONE) == s)
+		session_kill(s);
+	nf_ct_put(ct);
+}
+
+void esmtp_sessions_net_exit(struct esmtp_net *en)
+{
+	struct esmtp_session *batch[REAP_BATCH];
+	unsigned int n, i, at;
 
 	/* Who looked before is done after the grace period: nobody uses s->en but under RCU. */
 	WRITE_ONCE(en->dying, true);
 	synchronize_rcu();
 	for (i = 0; i < ARRAY_SIZE(lists); i++) {
-		spin_lock_bh(&lists[i].lock);
-		list_for_each_entry(s, &lists[i].head, node)
-			if (s->en == en)
-				WRITE_ONCE(s->en, NULL);
-		spin_unlock_bh(&lists[i].lock);
+		do {
+			n = net_exit_collect(&lists[i], en, batch);
+			for (at = 0; at < n; at++) {
+				session_net_exit(batch[at]);
+				esmtp_session_put(batch[at]);
+			}
+			cond_resched();
+		} while (n == REAP_BATCH);
 	}
 }
 

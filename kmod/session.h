@@ -194,7 +194,7 @@ void esmtp_sessions_exit(void);
 void esmtp_sessions_destroy(void);
 
 /**
- * esmtp_sessions_net_exit() - the namespace goes: its sessions forget it
+ * esmtp_sessions_net_exit() - the namespace goes, and its sessions with it
  * @en: namespace
  *
  * Context: process; an RCU grace period must follow before its counters are freed.

@@ -103,7 +103,26 @@ def test_reaper_and_namespace():
     lab.sh("timeout 20 rmmod nf_conntrack_esmtp")
 
 
+def test_namespace_waits():
+    """a namespace whose entries have died unheard ends at once, not when the reaper comes"""
+    lab.sh("lab_down")
+    lab.up()
+    rules(inspect())
+    lab.sh("modprobe -r nfnetlink_queue")
+    c, s = raw_pair()       # the first session there is: the reaper comes in five seconds
+    start = time.monotonic()
+    begin(c, s)
+    conntrack(CT_NEW, c, Attr(5, [Attr(1, b"\0")]))
+    lab.sh("ip netns del router")
+    time.sleep(0.5)
+    # It has to wait until no namespace is just ending.
+    lab.sh("modprobe nfnetlink_queue")
+    took = time.monotonic() - start
+    print(f"    {took:.1f} s", flush=True)
+    assert took < 4.5, f"{took:.1f} s"
+
+
 if __name__ == "__main__":
     lab.up()
     rules(inspect())
-    lab.tests(test_helper_taken_off, test_reaper_and_namespace)
+    lab.tests(test_helper_taken_off, test_reaper_and_namespace, test_namespace_waits)

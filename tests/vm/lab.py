@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -225,6 +226,37 @@ def said(sender, data, receiver, want=None):
     sender.sendall(data)
     got = read(receiver, len(want))
     same(got, want)
+
+
+def at_length(sender, data, receiver, want=None, send=socket.socket.sendall):
+    """The same for more than fits into sockets: the other end reads while it is sent."""
+    thread = threading.Thread(target=send, args=(sender, data))
+    thread.start()
+    got = read(receiver, len(data))
+    thread.join()
+    same(got, data if want is None else want)
+
+
+def greeted(c, s):
+    """Greeting and HELO."""
+    said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
+    said(c, b"HELO c\r\n", s)
+    said(s, b"250 mx\r\n", c)
+
+
+def opened(listener, to, **kw):
+    """joined() and greeted()."""
+    c, s = joined(listener, to, **kw)
+    greeted(c, s)
+    return c, s
+
+
+def mailed(c, s, message, send=socket.socket.sendall):
+    """A mail, its content sent in one go and read byte for byte."""
+    said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\nDATA\r\n", s)
+    said(s, b"250 ok\r\n250 ok\r\n354 go\r\n", c)
+    at_length(c, message, s, send=send)
+    said(s, b"250 ok\r\n", c)
 
 
 def same(got, want, what="received"):

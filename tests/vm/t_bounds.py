@@ -3,11 +3,10 @@
 # withstands
 """Bounds: bytes under way in a connection and in all, connections, a slot without a policy."""
 import os
-import threading
 
 import lab
 from t_early import CHUNKS
-from lab import POLICY, SERVER, begin, content, envelope, grows, inspect, joined, listen, raw_pair, read, rules, said, same, talk
+from lab import POLICY, SERVER, begin, content, envelope, grows, inspect, listen, mailed, opened, raw_pair, rules, said, same, talk
 
 OPTIONS = "/etc/modprobe.d/esmtp-test.conf"
 PARAMETERS = "/sys/module/nf_conntrack_esmtp/parameters/"
@@ -74,24 +73,10 @@ def test_own_table():
 def burst(v6, message, patience=60):
     """A mail in one go through the kernel's sockets; a command to be masked behind it."""
     with listen(v6=v6) as lst:
-        c, s = joined(lst, SERVER[v6])
+        c, s = opened(lst, SERVER[v6])
         c.settimeout(patience)
         s.settimeout(patience)
-        said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
-        said(c, b"HELO c\r\n", s)
-        said(s, b"250 mx\r\n", c)
-        said(c, b"MAIL FROM:<a@c.test>\r\n", s)
-        said(s, b"250 ok\r\n", c)
-        said(c, b"RCPT TO:<b@s.test>\r\n", s)
-        said(s, b"250 ok\r\n", c)
-        said(c, b"DATA\r\n", s)
-        said(s, b"354 go\r\n", c)
-        sender = threading.Thread(target=c.sendall, args=(message,))
-        sender.start()
-        got = read(s, len(message))
-        sender.join()
-        same(got, message)
-        said(s, b"250 ok\r\n", c)
+        mailed(c, s, message)
         said(c, b"STARTTLS\r\n", s, b"XXXXXXXX\r\n")
         c.close()
         s.close()

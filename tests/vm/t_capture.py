@@ -7,7 +7,7 @@ import struct
 import time
 
 import lab
-from lab import SERVER, grows, inspect, joined, listen, read, rules, said, same
+from lab import SERVER, grows, inspect, joined, listen, opened, read, rules, said, same
 
 TCP_INFO = 11
 EHLO = b"250-mx\r\n250-SIZE 1000\r\n250-STARTTLS\r\n250 CHUNKING\r\n"
@@ -112,10 +112,7 @@ def test_local_client():
     for v6 in False, True:
         for many in 1, 1000:
             with listen(v6=v6) as lst:
-                c, s = joined(lst, SERVER[v6], name="router")
-                said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
-                said(c, b"HELO c\r\n", s)
-                said(s, b"250 mx\r\n", c)
+                c, s = opened(lst, SERVER[v6], name="router")
                 with grows(rewritten=(1, 99), conflict=0):
                     repaired(c, b"NOOP\r\n" * many + b"STARTTLS\r\n" * many, s,
                              b"NOOP\r\n" * many + b"XXXXXXXX\r\n" * many, "server", "dport")
@@ -142,10 +139,7 @@ def test_local_held():
     message = b"Subject: x\r\n\r\n" + b"STARTTLS\r\n" * 4000 + b".\r\n"
     for v6 in False, True:
         with listen(v6=v6) as lst:
-            c, s = joined(lst, SERVER[v6], name="router")
-            said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
-            said(c, b"HELO c\r\n", s)
-            said(s, b"250 mx\r\n", c)
+            c, s = opened(lst, SERVER[v6], name="router")
             c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
             c.sendall(b"DATA\r\n" + message)
             same(read(s, 6), b"DATA\r\n")

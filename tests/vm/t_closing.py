@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import lab
-from lab import (ACK, FIN, RESETTING, RST, SERVER, begin, content, grows, inspect, is_reset, joined, listen, quiet,
+from lab import (ACK, FIN, RESETTING, RST, SERVER, begin, content, grows, inspect, is_reset, listen, opened, quiet,
                  raw_pair, read, rules, said, same, talk)
 
 LONG = b"NOOP " + b"x" * 508 + b"\r\n"         # 513 bytes without its end
@@ -25,15 +25,6 @@ table inet closed {
 	}
 }
 """
-
-
-def opened(lst, to, **kw):
-    """Two real ends, greeted."""
-    c, s = joined(lst, to, **kw)
-    said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
-    said(c, b"HELO c\r\n", s)
-    said(s, b"250 mx\r\n", c)
-    return c, s
 
 
 def test_drop():

@@ -9,7 +9,7 @@ import threading
 import time
 
 import lab
-from lab import ACK, FIN, RAW, SERVER, SYN, begin, connect, content, counters, envelope, grows, inspect, joined, listen, \
+from lab import ACK, FIN, RAW, SERVER, SYN, at_length, begin, connect, content, counters, envelope, grows, inspect, joined, listen, \
     quiet, raw_pair, read, rules, said, same, talk
 
 LONG = b"NOOP " + b"x" * 508 + b"\r\n"
@@ -242,10 +242,7 @@ def test_tls():
         said(c, b"STARTTLS\r\n", s)
         said(s, b"220 go\r\n", c)
         secret = bytes(range(256)) * 300 + b"\r\nSTARTTLS\r\n"
-        sender = threading.Thread(target=c.sendall, args=(secret,))
-        sender.start()
-        same(read(s, len(secret)), secret)
-        sender.join()
+        at_length(c, secret, s)
         rules(inspect())
         said(s, b"|<>\r\n" * 10, c)
         close([(c, s)])

@@ -12,7 +12,7 @@ import threading
 import time
 
 import lab
-from lab import ACK, SERVER, SYN, begin, connect, content, counters, inspect, listen, raw_pair, read, rules, said, same, talk
+from lab import ACK, SERVER, SYN, at_length, begin, connect, content, counters, inspect, listen, raw_pair, read, rules, said, same, talk
 from t_bounds import parameter
 from t_lifecycle import real
 
@@ -292,11 +292,7 @@ def lowered(v6, budget):
     before = counters()
     with listen(v6=v6) as lst:
         c, s = real(lst, SERVER[v6], 9)
-        sender = threading.Thread(target=c.sendall, args=(message,))
-        sender.start()
-        got = read(s, len(message))
-        sender.join()
-        same(got, message)
+        at_length(c, message, s)
         said(s, b"250 ok\r\n", c)
         said(c, b"QUIT\r\n", s)
         c.close()

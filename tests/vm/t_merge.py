@@ -9,10 +9,9 @@ import functools
 import os
 import socket
 import struct
-import threading
 
 import lab
-from lab import SERVER, connect, grows, inspect, listen, met, quiet, read, rules, said, same
+from lab import SERVER, at_length, connect, greeted, grows, inspect, listen, mailed, met, quiet, read, rules, said, same
 from mta import csum_errors
 
 BIG = 185000
@@ -81,9 +80,7 @@ def pair(lst, v6):
     for end in c, s:
         end.settimeout(60)
         end.setsockopt(socket.SOL_SOCKET, SNDBUF, 1 << 21)
-    said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
-    said(c, b"HELO c\r\n", s)
-    said(s, b"250 mx\r\n", c)
+    greeted(c, s)
     return c, s
 
 
@@ -100,20 +97,23 @@ def at_once(c, data):
     c.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
-def sends(c, data, s, want=None):
-    """All of it, while the other end reads."""
-    sender = threading.Thread(target=at_once, args=(c, data))
-    sender.start()
-    got = read(s, len(data))
-    sender.join()
-    same(got, data if want is None else want)
+def sends(c, data, s, want):
+    at_length(c, data, s, want, at_once)
 
 
 def mail(c, s, message):
-    said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\nDATA\r\n", s)
-    said(s, b"250 ok\r\n250 ok\r\n354 go\r\n", c)
-    sends(c, message, s)
-    said(s, b"250 ok\r\n", c)
+    mailed(c, s, message, at_once)
+
+
+def held(c, s, message):
+    """A mail whose content follows DATA at once, and has to wait for 354."""
+    said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\n", s)
+    said(s, b"250 ok\r\n250 ok\r\n", c)
+    at_once(c, b"DATA\r\n" + message)
+    same(read(s, 6), b"DATA\r\n")
+    quiet(s, 0.3)
+    said(s, b"354 go\r\n", c)
+    same(read(s, len(message)), message)
 
 
 def text(n):
@@ -256,13 +256,7 @@ def test_big_shapes():
                         c, s = pair(lst, v6)
                         mail(c, s, text(1 << 20))
                         need(count("large"), "no packet was large: nothing was tested")
-                        said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\n", s)
-                        said(s, b"250 ok\r\n250 ok\r\n", c)
-                        at_once(c, b"DATA\r\n" + text(100000))
-                        same(read(s, 6), b"DATA\r\n")
-                        quiet(s, 0.3)
-                        said(s, b"354 go\r\n", c)
-                        same(read(s, len(text(100000))), text(100000))
+                        held(c, s, text(100000))
                         c.close()
                         s.close()
             finally:
@@ -293,13 +287,7 @@ def test_merged():
                     sends(c, commands, s, commands.replace(b"STARTTLS", b"XXXXXXXX"))
                     said(s, b"250 ok\r\n" * 1000 + b"500 what\r\n" * 1000, c)
                     mail(c, s, text(300000))
-                    said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\n", s)
-                    said(s, b"250 ok\r\n250 ok\r\n", c)
-                    at_once(c, b"DATA\r\n" + text(100000))
-                    same(read(s, 6), b"DATA\r\n")
-                    quiet(s, 0.3)
-                    said(s, b"354 go\r\n", c)
-                    same(read(s, len(text(100000))), text(100000))
+                    held(c, s, text(100000))
                     need(count("merged"), "no packet was merged: nothing was tested")
                     c.close()
                     s.close()

@@ -8,8 +8,8 @@ import threading
 import time
 
 import lab
-from lab import ACK, PSH, RST, SERVER, SYN, URG, begin, content, counters, grows, handshake, inspect, joined, listen, raw_pair, \
-    read, rules, said, same, talk
+from lab import ACK, PSH, RST, SERVER, SYN, URG, begin, content, counters, grows, handshake, inspect, joined, listen, mailed, \
+    raw_pair, rules, said, same, talk
 from nfqueue import DATA, NF_ACCEPT, NF_DROP, PLACES, Queue, Rule, delete_entry, unread
 
 EVERY = [(place, v6) for place in PLACES for v6 in (False, True)]
@@ -215,18 +215,7 @@ def mail(lst, to, message):
     lines = b"NOOP\r\nSTARTTLS\r\n" * 8
     said(c, lines, s, lines.replace(b"STARTTLS", b"XXXXXXXX"))
     said(s, b"250 ok\r\n500 what\r\n" * 8, c)
-    said(c, b"MAIL FROM:<a@c.test>\r\n", s)
-    said(s, b"250 ok\r\n", c)
-    said(c, b"RCPT TO:<b@s.test>\r\n", s)
-    said(s, b"250 ok\r\n", c)
-    said(c, b"DATA\r\n", s)
-    said(s, b"354 go\r\n", c)
-    sender = threading.Thread(target=c.sendall, args=(message,))
-    sender.start()
-    got = read(s, len(message))
-    sender.join()
-    same(got, message)
-    said(s, b"250 ok\r\n", c)
+    mailed(c, s, message)
     c.close()
     s.close()
 

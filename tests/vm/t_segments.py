@@ -6,12 +6,11 @@
 import contextlib
 import socket
 import struct
-import threading
 import time
 
 import lab
-from lab import (ACK, FIN, PSH, RST, SCALE, SERVER, SYN, URG, begin, content, envelope, grows, half_raw,
-                 counters, handshake, inspect, joined, listen, met, option, raw_pair, read, rules, said, same, talk)
+from lab import (ACK, FIN, PSH, RST, SCALE, SERVER, SYN, URG, begin, content, envelope, greeted, grows,
+                 half_raw, counters, handshake, inspect, joined, listen, mailed, met, option, raw_pair, read, rules, said, same, talk)
 
 CONNTRACK = "net.netfilter.nf_conntrack_"
 
@@ -361,25 +360,12 @@ def test_wrap():
             c = connected_at((1 << 32) - 60000, SERVER[v6])
             s, _ = lst.accept()
             s.settimeout(60)
-            mail(c, s, message)
+            greeted(c, s)
+            mailed(c, s, message)
+            said(c, b"STARTTLS\r\n", s, b"XXXXXXXX\r\n")
+            c.close()
+            s.close()
             assert count("before") and count("behind"), "the numbers did not end: nothing was tested"
-
-
-def mail(c, s, message):
-    said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")
-    said(c, b"HELO c\r\n", s)
-    said(s, b"250 mx\r\n", c)
-    said(c, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\nDATA\r\n", s)
-    said(s, b"250 ok\r\n250 ok\r\n354 go\r\n", c)
-    sender = threading.Thread(target=c.sendall, args=(message,))
-    sender.start()
-    got = read(s, len(message))
-    sender.join()
-    same(got, message)
-    said(s, b"250 ok\r\n", c)
-    said(c, b"STARTTLS\r\n", s, b"XXXXXXXX\r\n")
-    c.close()
-    s.close()
 
 
 def test_wrap_early():

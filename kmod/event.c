@@ -189,6 +189,16 @@ static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_MIME_FILENAME_LENGTH] = "MIME filename length",
 	[ESMTP_MATCH_EHLO_KEYWORD] = "ehlo-reply-parameter",
 	[ESMTP_MATCH_CMD_VERB] = "cmd verb",
+	[ESMTP_MATCH_BODY_LENGTH] = "body length",
+	[ESMTP_MATCH_HEADER_LENGTH] = "header length",
+	[ESMTP_MATCH_HEADER_TO_COUNT] = "header to-fields count",
+	[ESMTP_MATCH_HEADER_COUNT] = "header count",
+	[ESMTP_MATCH_MESSAGE_SIZE] = "message size",
+	[ESMTP_MATCH_DECLARED_SIZE] = "message size gt declared",
+	[ESMTP_MATCH_MIME_ENCODING] = "mime encoding",
+	[ESMTP_MATCH_REPLY_LINE_LENGTH] = "reply line length",
+	[ESMTP_MATCH_INVALID_RCPT_COUNT] = "invalid-recipients count",
+	[ESMTP_MATCH_ANOMALY] = "anomaly",
 };
 
 static const char *const action_words[__ESMTP_ACTION_MAX] = {
@@ -217,6 +227,8 @@ static const char *const event_words[__ESMTP_EVENT_MAX] = {
 	[ESMTP_EVENT_NOT_RETAINED] = "no memory for what was read",
 	[ESMTP_EVENT_EARLY_ALTERED] = "content that had passed early",
 	[ESMTP_EVENT_HOLE] = "gap in content",
+	[ESMTP_EVENT_NUL] = "NUL in a command",
+	[ESMTP_EVENT_EIGHT_BIT] = "byte above 127 in a command",
 };
 
 static void endpoint_print(char *buf, u16 family, const union nf_inet_addr *addr,
@@ -255,7 +267,7 @@ static void reason_print(char *buf, const struct telling *t)
 	if (!cond)
 		scnprintf(buf, REASON_LEN, "%s",
 			  event_words[ev->type] ?: "unknown");
-	else if (esmtp_match_has_set(cond->match))
+	else if (esmtp_match_operand(cond->match) != ESMTP_OPERAND_LIMIT)
 		scnprintf(buf, REASON_LEN, "matched Class %u: %s%s",
 			  ev->rule + 1, negate, match_words[cond->match]);
 	else

@@ -46,22 +46,22 @@ int esmtp_missing(struct netlink_ext_ack *extack, const struct nlattr *nest,
 static int cond_fits(const struct nlattr *nest, struct nlattr **tb,
 		     struct netlink_ext_ack *extack)
 {
-	bool set;
+	enum esmtp_operand want;
 
 	if (!tb[ESMTP_A_COND_MATCH])
 		return esmtp_missing(extack, nest, ESMTP_A_COND_MATCH,
 				     "a condition needs a match");
-	set = esmtp_match_has_set(nla_get_u8(tb[ESMTP_A_COND_MATCH]));
-	if (set && tb[ESMTP_A_COND_LIMIT])
+	want = esmtp_match_operand(nla_get_u8(tb[ESMTP_A_COND_MATCH]));
+	if (want != ESMTP_OPERAND_LIMIT && tb[ESMTP_A_COND_LIMIT])
 		return esmtp_refuse(extack, tb[ESMTP_A_COND_LIMIT],
-				    "this match has a set, not a limit");
-	if (!set && tb[ESMTP_A_COND_SET])
+				    "this match has no limit");
+	if (want != ESMTP_OPERAND_SET && tb[ESMTP_A_COND_SET])
 		return esmtp_refuse(extack, tb[ESMTP_A_COND_SET],
-				    "this match has a limit, not a set");
-	if (set && !tb[ESMTP_A_COND_SET])
+				    "this match has no set");
+	if (want == ESMTP_OPERAND_SET && !tb[ESMTP_A_COND_SET])
 		return esmtp_missing(extack, nest, ESMTP_A_COND_SET,
 				     "this match needs a set");
-	if (!set && !tb[ESMTP_A_COND_LIMIT])
+	if (want == ESMTP_OPERAND_LIMIT && !tb[ESMTP_A_COND_LIMIT])
 		return esmtp_missing(extack, nest, ESMTP_A_COND_LIMIT,
 				     "this match needs a limit");
 	return 0;
@@ -183,16 +183,22 @@ int esmtp_rules_parse(struct esmtp_policy *p, const struct nlattr *list,
 static int put_cond(struct sk_buff *skb, const struct esmtp_cond *c)
 {
 	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_COND);
-	int err;
+	int err = 0;
 
 	if (!nest || nla_put_u8(skb, ESMTP_A_COND_MATCH, c->match) ||
 	    (c->negate && nla_put_flag(skb, ESMTP_A_COND_NOT)))
 		return -EMSGSIZE;
-	if (esmtp_match_has_set(c->match))
+	switch (esmtp_match_operand(c->match)) {
+	case ESMTP_OPERAND_SET:
 		err = nla_put_u64_64bit(skb, ESMTP_A_COND_SET, c->set,
 					ESMTP_A_COND_PAD);
-	else
+		break;
+	case ESMTP_OPERAND_LIMIT:
 		err = nla_put_u32(skb, ESMTP_A_COND_LIMIT, c->limit);
+		break;
+	default:
+		break;
+	}
 	if (!err)
 		nla_nest_end(skb, nest);
 	return err;

@@ -24,17 +24,30 @@ struct set_kind {
 static const struct set_kind sets[ESMTP_MATCH_MAX + 1] = {
 	[ESMTP_MATCH_EHLO_KEYWORD] = { __ESMTP_KW_MAX, keyword_name, keyword_find },
 	[ESMTP_MATCH_CMD_VERB] = { __ESMTP_VERB_MAX, verb_name, verb_find },
+	[ESMTP_MATCH_MIME_ENCODING] = { __ESMTP_ENC_MAX, encoding_name, encoding_find },
+	[ESMTP_MATCH_ANOMALY] = { __ESMTP_ANOMALY_MAX, anomaly_name, anomaly_find },
 };
 
 /**
- * cond_has_set() - what conditions of a kind compare with
+ * cond_has_set() - whether conditions of a kind compare with a set
  * @match: enum esmtp_match
  *
- * Return: true if it is a set, false if it is a limit.
+ * Return: true if they do.
  */
 bool cond_has_set(uint8_t match)
 {
 	return match <= ESMTP_MATCH_MAX && sets[match].members;
+}
+
+/**
+ * cond_has_limit() - whether conditions of a kind compare with a limit
+ * @match: enum esmtp_match
+ *
+ * Return: true if they do.
+ */
+bool cond_has_limit(uint8_t match)
+{
+	return !cond_has_set(match) && match != ESMTP_MATCH_DECLARED_SIZE;
 }
 
 /**
@@ -143,7 +156,7 @@ char *cond_format(const struct cond *c, enum cond_style style, char buf[COND_TEX
 	append(buf, style == COND_ASA ? match_asa_name(c->match) : match_name(c->match));
 	if (cond_has_set(c->match)) {
 		append_set(buf, c, style);
-	} else {
+	} else if (cond_has_limit(c->match)) {
 		snprintf(limit, sizeof(limit), style == COND_ASA ? " gt %u" : " > %u", c->limit);
 		append(buf, limit);
 	}

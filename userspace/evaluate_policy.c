@@ -135,9 +135,11 @@ static void rule_cond(const struct cond_item *item, struct rule *r, struct erecs
 		return;
 	}
 	*c = (struct cond){ .match = (uint8_t)item->match, .negate = item->negate };
+	if (c->negate && c->match == ESMTP_MATCH_ANOMALY)
+		erec_add(errors, &item->loc, "no anomaly can be waited for to be absent");
 	if (cond_has_set(c->match))
 		cond_set(item, c, errors);
-	else
+	else if (cond_has_limit(c->match))
 		read_number(item->limit, 1, UINT32_MAX - 1, "a limit", errors, &c->limit);
 	for (unsigned int i = 0; i < r->n_conds && errors->count == before; i++)
 		if (cond_same(&r->conds[i], c))
@@ -150,7 +152,8 @@ static void check_mask(const struct item *item, const struct rule *r, struct ere
 {
 	if (r->action != ESMTP_ACTION_MASK)
 		return;
-	if (!cond_has_set(r->conds[0].match))
+	if (r->conds[0].match != ESMTP_MATCH_EHLO_KEYWORD &&
+	    r->conds[0].match != ESMTP_MATCH_CMD_VERB)
 		erec_add(errors, &item->loc,
 			 "mask is for ehlo-reply-parameter and cmd verb; expected drop, reset or log");
 	else if (r->n_conds > 1)

@@ -36,6 +36,20 @@ static const struct {
 	[ESMTP_MATCH_EHLO_KEYWORD] = {
 		"ehlo-reply-parameter", "ehlo-reply-parameter", "ehlo-reply-parameter" },
 	[ESMTP_MATCH_CMD_VERB] = { "cmd verb", "cmd verb", "cmd-verb" },
+	[ESMTP_MATCH_BODY_LENGTH] = { "body length", "body length", "body-length" },
+	[ESMTP_MATCH_HEADER_LENGTH] = { "header length", "header length", "header-length" },
+	[ESMTP_MATCH_HEADER_TO_COUNT] = {
+		"header to-fields count", "header to-fields count", "header-to-fields-count" },
+	[ESMTP_MATCH_HEADER_COUNT] = { "header count", "header count", "header-count" },
+	[ESMTP_MATCH_MESSAGE_SIZE] = { "message size", "message size", "message-size" },
+	[ESMTP_MATCH_DECLARED_SIZE] = {
+		"message size > declared", "message size gt declared", "message-size-declared" },
+	[ESMTP_MATCH_MIME_ENCODING] = { "mime encoding", "mime encoding", "mime-encoding" },
+	[ESMTP_MATCH_REPLY_LINE_LENGTH] = {
+		"reply line length", "reply line length", "reply-line-length" },
+	[ESMTP_MATCH_INVALID_RCPT_COUNT] = {
+		"invalid-recipients count", "invalid-recipients count", "invalid-recipients-count" },
+	[ESMTP_MATCH_ANOMALY] = { "anomaly", "anomaly", "anomaly" },
 };
 
 static const struct {
@@ -82,6 +96,28 @@ static const char *const verbs[__ESMTP_VERB_MAX] = {
 	[ESMTP_VERB_VRFY] = "vrfy",
 	[ESMTP_VERB_STARTTLS] = "starttls",
 	[ESMTP_VERB_BDAT] = "bdat",
+};
+
+static const char *const encodings[__ESMTP_ENC_MAX] = {
+	[ESMTP_ENC_OTHERS] = "others",
+	[ESMTP_ENC_7BIT] = "7bit",
+	[ESMTP_ENC_8BIT] = "8bit",
+	[ESMTP_ENC_BASE64] = "base64",
+	[ESMTP_ENC_BINARY] = "binary",
+	[ESMTP_ENC_QUOTED_PRINTABLE] = "quoted-printable",
+};
+
+static const char *const anomalies[__ESMTP_ANOMALY_MAX] = {
+	[ESMTP_ANOMALY_TRUNCATED] = "truncated",
+	[ESMTP_ANOMALY_VERB_LENGTH] = "verb-length",
+	[ESMTP_ANOMALY_BARE_LF] = "bare-lf",
+	[ESMTP_ANOMALY_BARE_CR] = "bare-cr",
+	[ESMTP_ANOMALY_NUL] = "nul",
+	[ESMTP_ANOMALY_EIGHT_BIT] = "eight-bit",
+	[ESMTP_ANOMALY_EARLY_TALKER] = "early-talker",
+	[ESMTP_ANOMALY_EARLY_CONTENT] = "early-content",
+	[ESMTP_ANOMALY_UNEXPECTED_REPLY] = "unexpected-reply",
+	[ESMTP_ANOMALY_REPLY_SYNTAX] = "reply-syntax",
 };
 
 static const struct counter_name policy_counters[ESMTP_PC_MAX + 1] = {
@@ -175,6 +211,9 @@ static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
 	[ESMTP_EVENT_HOLE] = {
 		"hole", "connections closed for a gap in content", "gap in content not filled for a minute",
 		108112, 2 },
+	[ESMTP_EVENT_NUL] = { "nul", "NULs in commands", "NUL in a command", 108113, 4 },
+	[ESMTP_EVENT_EIGHT_BIT] = {
+		"eight-bit", "bytes above 127 in commands", "byte above 127 in a command", 108114, 6 },
 };
 
 /**
@@ -347,4 +386,48 @@ const struct counter_name *ns_counter_name(unsigned int counter)
 const struct event_name *event_name(unsigned int type)
 {
 	return type <= ESMTP_EVENT_MAX && events[type].key ? &events[type] : NULL;
+}
+
+/**
+ * encoding_name() - a Content-Transfer-Encoding
+ * @encoding: enum esmtp_encoding
+ *
+ * Return: its word.
+ */
+const char *encoding_name(unsigned int encoding)
+{
+	return encoding < __ESMTP_ENC_MAX ? encodings[encoding] : "unknown";
+}
+
+/**
+ * encoding_find() - a Content-Transfer-Encoding by its word
+ * @word: in any case
+ *
+ * Return: enum esmtp_encoding, or -1.
+ */
+int encoding_find(const char *word)
+{
+	return find(encodings, ARRAY_SIZE(encodings), word);
+}
+
+/**
+ * anomaly_name() - what is odd
+ * @anomaly: enum esmtp_anomaly
+ *
+ * Return: its word.
+ */
+const char *anomaly_name(unsigned int anomaly)
+{
+	return anomaly < __ESMTP_ANOMALY_MAX ? anomalies[anomaly] : "unknown";
+}
+
+/**
+ * anomaly_find() - what is odd, by its word
+ * @word: in any case
+ *
+ * Return: enum esmtp_anomaly, or -1.
+ */
+int anomaly_find(const char *word)
+{
+	return find(anomalies, ARRAY_SIZE(anomalies), word);
 }

@@ -87,7 +87,7 @@ static json_t *cond_json(const struct cond *c)
 	json_object_set_new(j, "not", json_boolean(c->negate));
 	if (cond_has_set(c->match))
 		json_object_set_new(j, "set", members_json(c));
-	else
+	else if (cond_has_limit(c->match))
 		json_object_set_new(j, "limit", number(c->limit));
 	return j;
 }

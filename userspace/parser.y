@@ -89,6 +89,8 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token ALLOW "allow" DENY "deny" MODE "mode" ENFORCE "enforce" MONITOR "monitor"
 %token VERBS "verbs" BRACKETS "stray-brackets" BLANK "blank"
 %token MATCH "match" CMD "cmd" LINE "line" LENGTH "length" RCPT "rcpt" COUNT "count"
+%token TO_FIELDS "to-fields" MESSAGE "message" SIZE "size" DECLARED "declared" ENCODING "encoding"
+%token REPLY_WORD "reply" INVALID_RCPTS "invalid-recipients" ANOMALY "anomaly"
 %token BODY "body" HEADER "header" SENDER "sender-address" MIME "mime" FILENAME "filename"
 %token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
 %token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask"
@@ -195,6 +197,14 @@ cond		: match_cond
 		;
 
 match_cond	: line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
+		| MESSAGE SIZE GT NUMBER
+		{
+			$$ = cond_new(&@$, ESMTP_MATCH_MESSAGE_SIZE, $4);
+		}
+		| MESSAGE SIZE GT DECLARED
+		{
+			$$ = cond_new(&@$, ESMTP_MATCH_DECLARED_SIZE, NULL);
+		}
 		| set_match values
 		{
 			$$ = cond_new(&@$, $1, NULL);
@@ -204,6 +214,8 @@ match_cond	: line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
 
 set_match	: EHLO			{ $$ = ESMTP_MATCH_EHLO_KEYWORD; }
 		| CMD VERB		{ $$ = ESMTP_MATCH_CMD_VERB; }
+		| MIME ENCODING		{ $$ = ESMTP_MATCH_MIME_ENCODING; }
+		| ANOMALY		{ $$ = ESMTP_MATCH_ANOMALY; }
 		;
 
 line_match	: CMD LINE LENGTH		{ $$ = ESMTP_MATCH_CMD_LINE_LENGTH; }
@@ -211,6 +223,12 @@ line_match	: CMD LINE LENGTH		{ $$ = ESMTP_MATCH_CMD_LINE_LENGTH; }
 		| BODY LINE LENGTH		{ $$ = ESMTP_MATCH_BODY_LINE_LENGTH; }
 		| HEADER LINE LENGTH		{ $$ = ESMTP_MATCH_HEADER_LINE_LENGTH; }
 		| SENDER LENGTH			{ $$ = ESMTP_MATCH_SENDER_LENGTH; }
+		| BODY LENGTH			{ $$ = ESMTP_MATCH_BODY_LENGTH; }
+		| HEADER LENGTH			{ $$ = ESMTP_MATCH_HEADER_LENGTH; }
+		| HEADER TO_FIELDS COUNT	{ $$ = ESMTP_MATCH_HEADER_TO_COUNT; }
+		| HEADER COUNT			{ $$ = ESMTP_MATCH_HEADER_COUNT; }
+		| REPLY_WORD LINE LENGTH	{ $$ = ESMTP_MATCH_REPLY_LINE_LENGTH; }
+		| INVALID_RCPTS COUNT		{ $$ = ESMTP_MATCH_INVALID_RCPT_COUNT; }
 		| MIME FILENAME LENGTH		{ $$ = ESMTP_MATCH_MIME_FILENAME_LENGTH; }
 		;
 

@@ -42,7 +42,7 @@ static void put_cond(struct nlmsghdr *nlh, const struct cond *c)
 		mnl_attr_put(nlh, ESMTP_A_COND_NOT, 0, NULL);
 	if (cond_has_set(c->match))
 		mnl_attr_put_u64(nlh, ESMTP_A_COND_SET, c->set);
-	else
+	else if (cond_has_limit(c->match))
 		mnl_attr_put_u32(nlh, ESMTP_A_COND_LIMIT, c->limit);
 	mnl_attr_nest_end(nlh, nest);
 }

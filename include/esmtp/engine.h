@@ -223,6 +223,9 @@ struct esmtp_owed {
  * @cr: the last byte was a CR
  * @masked: the line is being X-ed
  * @pipe: a | was counted in this line
+ * @nul: so was a NUL
+ * @eight_bit: so was a byte above 127
+ * @size: how much of "SIZE=" of MAIL has been read (engine/path.c)
  * @word: the verb as typed, cut
  */
 struct esmtp_command {
@@ -241,12 +244,17 @@ struct esmtp_command {
 	bool cr;
 	bool masked;
 	bool pipe;
+	bool nul;
+	bool eight_bit;
+	u8 size;
 	u8 word[ESMTP_TEXT_MAX];
 };
 
 /**
  * struct esmtp_reply - the server's line that is being read
  * @alive: bit = entry of the table of words that the keyword so far can still become
+ * @len: bytes of the line so far, without its line end
+ * @limit: the line length limit that is met next, ESMTP_U32_MAX = none
  * @code: of this line, as far as read
  * @first: code of the first line of this reply, 0 before it is known
  * @lines: complete lines of this reply, saturating
@@ -254,6 +262,7 @@ struct esmtp_command {
  * @state: enum reply_state (engine/reply.c)
  * @text: enum text_state (engine/reply.c): how the text behind the code is read
  * @digits: of the code, so far
+ * @enhanced: enum enhanced_state: what the text begins with (engine/reply.c)
  * @last: byte before, for "a blank right after 0" and CR LF
  * @more: separator was '-'
  * @mask: this line's text is being overwritten
@@ -264,6 +273,8 @@ struct esmtp_command {
  */
 struct esmtp_reply {
 	u64 alive;
+	u32 len;
+	u32 limit;
 	u16 code;
 	u16 first;
 	u16 lines;
@@ -271,6 +282,7 @@ struct esmtp_reply {
 	u8 state;
 	u8 text;
 	u8 digits;
+	u8 enhanced;
 	u8 last;
 	bool more;
 	bool mask;
@@ -368,6 +380,11 @@ struct esmtp_mime {
  * @line_len: bytes of the physical line so far, without its line end
  * @limit: the line limit that is met next, ESMTP_U32_MAX = none
  * @first_limit: the line limit that a new line meets first
+ * @size: bytes of the message so far, without what makes dots transparent
+ * @size_limit: the size at which some limit of header, body or message is met next, ESMTP_U32_MAX = none
+ * @body: where in it the body begins
+ * @fields: fields of the message's header
+ * @to_fields: those that are named To
  * @chunk: octets of a BDAT chunk that are still to come; set by the caller
  * @mime: see struct esmtp_mime
  */
@@ -381,10 +398,15 @@ struct esmtp_content {
 	bool cr;
 	bool strict;
 	u8 name_len;
-	u8 name[24];
+	u8 name[28];
 	u32 line_len;
 	u32 limit;
 	u32 first_limit;
+	u32 size;
+	u32 size_limit;
+	u32 body;
+	u32 fields;
+	u32 to_fields;
 	u64 chunk;
 	struct esmtp_mime mime;
 };
@@ -407,6 +429,8 @@ struct esmtp_content {
  * @rcpt_over: recipients of this transaction at their highest: rules below have fired
  * @rcpt_over_next: the same of the transaction behind the commands in @resets_owed
  * @rcpt_accepted: recipients accepted in this transaction
+ * @rcpt_invalid: recipients that the server did not know
+ * @declared: size of the message by MAIL, ESMTP_U32_MAX = not said, or larger
  * @rcpt_sent: RCPT commands sent behind the last such command and not answered
  * @cmd: client's line
  * @reply: server's line
@@ -430,6 +454,8 @@ struct esmtp_engine {
 	u32 rcpt_over;
 	u32 rcpt_over_next;
 	u32 rcpt_accepted;
+	u32 rcpt_invalid;
+	u32 declared;
 	u32 rcpt_sent;
 	struct esmtp_command cmd;
 	struct esmtp_reply reply;
@@ -536,13 +562,15 @@ u64 esmtp_engine_content_left(const struct esmtp_engine *e);
  */
 u8 esmtp_end_scan(u8 before, const u8 *data, u32 len);
 
-/**
- * esmtp_match_has_set() - what conditions of a kind compare with
- * @match: kind
- *
- * Return: true if it is a set, false if it is a limit.
- */
-bool esmtp_match_has_set(enum esmtp_match match);
+/* What a condition compares with. */
+enum esmtp_operand {
+	ESMTP_OPERAND_LIMIT,
+	ESMTP_OPERAND_SET,
+	ESMTP_OPERAND_NONE,
+};
+
+/** esmtp_match_operand() - what conditions of a kind compare with */
+enum esmtp_operand esmtp_match_operand(enum esmtp_match match);
 
 /**
  * esmtp_policy_prepare() - check a policy's rules and make them ready for use

@@ -47,6 +47,13 @@ static u8 verb_len(const struct esmtp_feed *f)
 	return c->word_len < ESMTP_TEXT_MAX ? c->word_len : ESMTP_TEXT_MAX;
 }
 
+/* Returns true if the connection closes. */
+static bool odd(struct esmtp_feed *f, enum esmtp_event_type type,
+		enum esmtp_anomaly anomaly)
+{
+	return esmtp_anomaly(f, type, anomaly, 0, f->e->cmd.word, verb_len(f));
+}
+
 static void name_verb(struct esmtp_feed *f, struct esmtp_event *ev)
 {
 	esmtp_event_text(ev, f->e->cmd.word, verb_len(f));
@@ -186,9 +193,11 @@ static bool word_end(struct esmtp_feed *f, u32 from)
 	known = c->index != ESMTP_NO_WORD;
 	if (judge_verb(f, from))
 		return true;
-	if (!known && (c->word_len != 4 || c->odd))
-		name_verb(f, esmtp_emit(f, ESMTP_EVENT_VERB_LENGTH,
-					ESMTP_ACTION_COUNT, true));
+	if (!known && (c->word_len != 4 || c->odd) &&
+	    odd(f, ESMTP_EVENT_VERB_LENGTH,
+		c->word_len < 4 && !c->odd ? ESMTP_ANOMALY_TRUNCATED :
+					     ESMTP_ANOMALY_VERB_LENGTH))
+		return true;
 	/* What is X-ed means nothing; in mode monitor it keeps its meaning. */
 	if (c->masked && !esmtp_monitoring(f)) {
 		if (known && esmtp_words[c->index].owed == OWED_AUTH)
@@ -269,9 +278,7 @@ static bool bare_cr(struct esmtp_feed *f)
 	struct esmtp_command *c = &f->e->cmd;
 
 	c->cr = false;
-	name_verb(f, esmtp_emit(f, ESMTP_EVENT_BARE_CR, ESMTP_ACTION_COUNT,
-				true));
-	if (count_byte(f))
+	if (odd(f, ESMTP_EVENT_BARE_CR, ESMTP_ANOMALY_BARE_CR) || count_byte(f))
 		return true;
 	/* a line that begins with it has no verb; the CR may have passed */
 	if (c->state == CMD_WORD)
@@ -312,9 +319,8 @@ static bool line_end(struct esmtp_feed *f)
 	bool chunk, last;
 	u64 size;
 
-	if (!c->cr)
-		name_verb(f, esmtp_emit(f, ESMTP_EVENT_BARE_LF,
-					ESMTP_ACTION_COUNT, true));
+	if (!c->cr && odd(f, ESMTP_EVENT_BARE_LF, ESMTP_ANOMALY_BARE_LF))
+		return true;
 	/* an empty line passes: servers refuse it by themselves */
 	if (c->state == CMD_WORD && c->word_len &&
 	    word_end(f, f->line))
@@ -331,9 +337,24 @@ static bool line_end(struct esmtp_feed *f)
 	size = c->number;
 	memset(c, 0, sizeof(*c));
 	if (chunk)
-		esmtp_chunk_begin(f, size, last);
-	else
-		esmtp_command_done(f, what);
+		return esmtp_chunk_begin(f, size, last);
+	esmtp_command_done(f, what);
+	return false;
+}
+
+/* Bytes that no command should have, each told once a line. Returns true if the connection closes. */
+static bool odd_byte(struct esmtp_feed *f, u8 b)
+{
+	struct esmtp_command *c = &f->e->cmd;
+
+	if (!b && !c->nul) {
+		c->nul = true;
+		return odd(f, ESMTP_EVENT_NUL, ESMTP_ANOMALY_NUL);
+	}
+	if (b & 0x80 && !c->eight_bit) {
+		c->eight_bit = true;
+		return odd(f, ESMTP_EVENT_EIGHT_BIT, ESMTP_ANOMALY_EIGHT_BIT);
+	}
 	return false;
 }
 
@@ -342,7 +363,7 @@ static bool plain_byte(struct esmtp_feed *f, u8 b)
 {
 	struct esmtp_command *c = &f->e->cmd;
 
-	if (count_byte(f))
+	if (odd_byte(f, b) || count_byte(f))
 		return true;
 	if (c->state == CMD_WORD && !is_blank(b)) {
 		word_byte(f, b);

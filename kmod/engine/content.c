@@ -70,6 +70,50 @@ static u32 plain_span(const u8 *p, u32 len)
 	return i;
 }
 
+/* The limits on the size of the message, and of the half of it that is being read. */
+static void load_sizes(const struct esmtp_feed *f, struct esmtp_content *c)
+{
+	u32 half = c->top ? c->size : c->size > c->body ? c->size - c->body : 0;
+	u32 limit = esmtp_next_limit(f->p, c->top ? ESMTP_MATCH_HEADER_LENGTH :
+						    ESMTP_MATCH_BODY_LENGTH,
+				     half);
+
+	c->size_limit = esmtp_next_limit(f->p, ESMTP_MATCH_MESSAGE_SIZE,
+					 c->size);
+	if (!c->top && limit > ESMTP_U32_MAX - c->body)
+		limit = ESMTP_U32_MAX;
+	else if (!c->top)
+		limit += c->body;
+	if (limit < c->size_limit)
+		c->size_limit = limit;
+}
+
+/* The message has become larger by @n, and larger than some limit. True = the connection closes. */
+static bool judge_sizes(struct esmtp_feed *f, struct esmtp_content *c, u32 n)
+{
+	u32 from = c->size - n, half = c->top ? 0 : c->body;
+
+	load_sizes(f, c);
+	if (esmtp_fire_jump(f, ESMTP_MATCH_MESSAGE_SIZE, from, c->size, NULL,
+			    0))
+		return true;
+	if (c->size <= half)
+		return false;
+	return esmtp_fire_jump(f, c->top ? ESMTP_MATCH_HEADER_LENGTH :
+					   ESMTP_MATCH_BODY_LENGTH,
+			       from > half ? from - half : 0, c->size - half,
+			       NULL, 0);
+}
+
+/* @n more bytes of the message; true = the connection closes. */
+static bool grow(struct esmtp_feed *f, struct esmtp_content *c, u32 n)
+{
+	if (c->size > ESMTP_U32_MAX - n)
+		return false;
+	c->size += n;
+	return c->size > c->size_limit && judge_sizes(f, c, n);
+}
+
 /* One more byte of the line; true = the connection closes. */
 static bool count_byte(struct esmtp_feed *f, struct esmtp_content *c)
 {
@@ -93,30 +137,53 @@ static void enter_section(struct esmtp_content *c, bool part)
 	esmtp_mime_section(&c->mime, part);
 }
 
-/* Everything behind the message's own header section is body to the rules. */
-static void leave_top(struct esmtp_feed *f, struct esmtp_content *c)
+/* The message's own header is complete. True = the connection closes. */
+static bool judge_header(struct esmtp_feed *f, const struct esmtp_content *c)
 {
-	if (!c->top)
-		return;
-	c->top = false;
-	load_limit(f, c);
+	return esmtp_fire_within(f, ESMTP_MATCH_HEADER_LENGTH, c->size, NULL,
+				 0) ||
+	       esmtp_fire_within(f, ESMTP_MATCH_HEADER_TO_COUNT, c->to_fields,
+				 NULL, 0) ||
+	       esmtp_fire_within(f, ESMTP_MATCH_HEADER_COUNT, c->fields, NULL,
+				 0);
 }
 
-/* A line has ended that may have been a boundary. */
-static void boundary_line(struct esmtp_feed *f, struct esmtp_content *c)
+/*
+ * Everything behind the message's own header section, and the line end at f->pos, is body to
+ * the rules. True = the connection closes.
+ */
+static bool leave_top(struct esmtp_feed *f, struct esmtp_content *c)
+{
+	if (!c->top)
+		return false;
+	if (judge_header(f, c))
+		return true;
+	c->top = false;
+	c->body = c->size + 1 + c->cr;
+	load_limit(f, c);
+	load_sizes(f, c);
+	return false;
+}
+
+/* A line has ended that may have been a boundary. True = the connection closes. */
+static bool boundary_line(struct esmtp_feed *f, struct esmtp_content *c)
 {
 	enum mime_line line;
 
 	if (!esmtp_mime_line_alive(&c->mime))
-		return;
+		return false;
 	line = esmtp_mime_line_end(&c->mime);
 	if (line == MIME_LINE_TEXT)
-		return;
+		return false;
 	/* also where the empty line is missing: servers put one there */
 	c->in_header = false;
-	leave_top(f, c);
-	if (line == MIME_LINE_PART)
+	if (leave_top(f, c))
+		return true;
+	if (line == MIME_LINE_PART) {
+		esmtp_scope_begin(f, ESMTP_SCOPE_PART);
 		enter_section(c, true);
+	}
+	return false;
 }
 
 /* The empty line behind a header section; true = the connection closes. */
@@ -125,9 +192,12 @@ static bool section_end(struct esmtp_feed *f, struct esmtp_content *c)
 	if (esmtp_mime_field_end(f))
 		return true;
 	c->in_header = false;
-	leave_top(f, c);
-	if (esmtp_mime_section_end(&c->mime))
+	if (leave_top(f, c))
+		return true;
+	if (esmtp_mime_section_end(&c->mime)) {
+		esmtp_scope_begin(f, ESMTP_SCOPE_PART);
 		enter_section(c, false);
+	}
 	return false;
 }
 
@@ -149,7 +219,7 @@ static bool line_end(struct esmtp_feed *f, struct esmtp_content *c)
 	bool dot = c->state == LINE_DOT && c->strict;
 
 	if (dot && c->cr) {
-		if (!c->in_header || !esmtp_mime_field_end(f))
+		if (!esmtp_message_done(f))
 			f->pos++;
 		return true;
 	}
@@ -158,9 +228,11 @@ static bool line_end(struct esmtp_feed *f, struct esmtp_content *c)
 	if (c->in_header && (c->state == LINE_START || dot)) {
 		if (section_end(f, c))
 			return true;
-	} else {
-		boundary_line(f, c);
+	} else if (boundary_line(f, c)) {
+		return true;
 	}
+	if (grow(f, c, 1 + c->cr))
+		return true;
 	c->state = LINE_START;
 	c->strict = c->cr;
 	c->cr = false;
@@ -170,19 +242,32 @@ static bool line_end(struct esmtp_feed *f, struct esmtp_content *c)
 	return false;
 }
 
-/* A byte of a field's name, or behind it. */
-static void name_byte(struct esmtp_content *c, u8 b)
+/* The colon behind a field's name. True = the connection closes. */
+static bool name_end(struct esmtp_feed *f, struct esmtp_content *c)
+{
+	c->field = esmtp_mime_field(&c->mime, c->name, c->name_len) ?
+		   FIELD_VALUE : FIELD_IGNORED;
+	if (!c->top || c->name_len != 2 || (c->name[0] | 0x20) != 't' ||
+	    (c->name[1] | 0x20) != 'o' || c->to_fields == ESMTP_U32_MAX)
+		return false;
+	c->to_fields++;
+	return esmtp_fire(f, ESMTP_MATCH_HEADER_TO_COUNT, c->to_fields, c->name,
+			  c->name_len);
+}
+
+/* A byte of a field's name, or behind it. True = the connection closes. */
+static bool name_byte(struct esmtp_feed *f, struct esmtp_content *c, u8 b)
 {
 	if (b == ':' && c->name_len)
-		c->field = esmtp_mime_field(&c->mime, c->name, c->name_len) ?
-			   FIELD_VALUE : FIELD_IGNORED;
-	else if (is_blank(b))
+		return name_end(f, c);
+	if (is_blank(b))
 		c->field = FIELD_BLANK;
 	else if (c->field == FIELD_BLANK || b <= ' ' || b == ':' || b >= 0x7f ||
 		 c->name_len == sizeof(c->name))
 		c->field = FIELD_IGNORED;
 	else
 		c->name[c->name_len++] = b;
+	return false;
 }
 
 /* The first byte of a header line; true = the connection closes. */
@@ -199,7 +284,10 @@ static bool field_start(struct esmtp_feed *f, struct esmtp_content *c, u8 b)
 	esmtp_mime_line_start(&c->mime);
 	c->field = FIELD_NAME;
 	c->name_len = 0;
-	return false;
+	if (!c->top || c->fields == ESMTP_U32_MAX)
+		return false;
+	c->fields++;
+	return esmtp_fire(f, ESMTP_MATCH_HEADER_COUNT, c->fields, NULL, 0);
 }
 
 /* A byte of a line in a header section; true = the connection closes. */
@@ -212,9 +300,7 @@ static bool header_byte(struct esmtp_feed *f, struct esmtp_content *c, u8 b,
 		esmtp_mime_line_byte(&c->mime, b);
 	if (c->field == FIELD_VALUE)
 		return esmtp_mime_value(f, b);
-	if (c->field != FIELD_IGNORED)
-		name_byte(c, b);
-	return false;
+	return c->field != FIELD_IGNORED && name_byte(f, c, b);
 }
 
 /* A byte of a line that is no part of its end; true = the connection closes. */
@@ -228,6 +314,8 @@ static bool line_byte(struct esmtp_feed *f, struct esmtp_content *c, u8 b)
 		return count_byte(f, c);
 	}
 	c->state = LINE_TEXT;
+	if (grow(f, c, 1))
+		return true;
 	if (c->in_header) {
 		if (header_byte(f, c, b, first))
 			return true;
@@ -292,13 +380,19 @@ static void skip_dull(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 		span = end - f->pos;
 		if (span > c->limit - c->line_len)
 			span = c->limit - c->line_len;
+		if (span > c->size_limit - c->size)
+			span = c->size_limit - c->size;
 		len = plain_span(f->data + f->pos, span);
 		f->pos += len;
 		c->line_len += len;
+		c->size += len;
 		if (len == span || !lines ||
 		    !is_plain_end(f->data + f->pos, end - f->pos))
 			return;
+		if (c->size_limit - c->size < 2)
+			return;
 		f->pos += 2;
+		c->size += 2;
 		c->line_len = 0;
 		c->limit = c->first_limit;
 	}
@@ -310,6 +404,7 @@ static bool read_upto(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 	if (c->fresh) {
 		c->fresh = false;
 		load_limit(f, c);
+		load_sizes(f, c);
 	}
 	while (f->pos < end) {
 		if (is_dull(c)) {
@@ -321,6 +416,31 @@ static bool read_upto(struct esmtp_feed *f, struct esmtp_content *c, u32 end)
 			return true;
 	}
 	return false;
+}
+
+/**
+ * esmtp_message_done() - the message has come to its end, which does not pass before this is known
+ * @f: call
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_message_done(struct esmtp_feed *f)
+{
+	struct esmtp_content *c = &f->e->content;
+	u32 declared = f->e->declared;
+
+	if (c->in_header && esmtp_mime_field_end(f))
+		return true;
+	if (leave_top(f, c))
+		return true;
+	if (esmtp_fire_within(f, ESMTP_MATCH_BODY_LENGTH,
+			      c->size > c->body ? c->size - c->body : 0, NULL,
+			      0) ||
+	    esmtp_fire_within(f, ESMTP_MATCH_MESSAGE_SIZE, c->size, NULL, 0))
+		return true;
+	return declared && declared != ESMTP_U32_MAX &&
+	       esmtp_fire_fact(f, ESMTP_MATCH_DECLARED_SIZE, c->size > declared,
+			       c->size, declared);
 }
 
 /**
@@ -340,6 +460,10 @@ void esmtp_content_begin(struct esmtp_content *c, bool bdat)
 	c->strict = true;
 	c->name_len = 0;
 	c->line_len = 0;
+	c->size = 0;
+	c->body = 0;
+	c->fields = 0;
+	c->to_fields = 0;
 	esmtp_mime_begin(&c->mime);
 	enter_section(c, false);
 }
@@ -372,5 +496,11 @@ bool esmtp_content_read(struct esmtp_feed *f)
 	if (!c->bdat)
 		return done;
 	c->chunk -= f->pos - start;
+	if (!done && !c->chunk && f->pos > start && !f->e->bdat_open &&
+	    esmtp_message_done(f)) {
+		/* without its last byte the message is none */
+		f->pos--;
+		return true;
+	}
 	return done || !c->chunk;
 }

@@ -200,7 +200,9 @@ bool esmtp_rcpts_done(struct esmtp_feed *f)
 	if (!e->resets_owed)
 		count += e->rcpt_accepted;
 	return esmtp_fire_within(f, ESMTP_MATCH_CMD_RCPT_COUNT, count,
-				 e->cmd.word, e->cmd.word_len);
+				 e->cmd.word, e->cmd.word_len) ||
+	       esmtp_fire_within(f, ESMTP_MATCH_INVALID_RCPT_COUNT,
+				 e->rcpt_invalid, e->cmd.word, e->cmd.word_len);
 }
 
 /* A message begins, unlike a further chunk of one. */
@@ -261,18 +263,24 @@ static bool chunk_in_flight(const struct esmtp_engine *e)
  * @last: they are the message's last
  *
  * A message goes on over its chunks; the line and field that a chunk cuts, too.
+ *
+ * Return: true if the connection closes.
  */
-void esmtp_chunk_begin(struct esmtp_feed *f, u64 size, bool last)
+bool esmtp_chunk_begin(struct esmtp_feed *f, u64 size, bool last)
 {
 	struct esmtp_engine *e = f->e;
 
 	if (!e->bdat_open || behind_drop(e))
 		message_begin(f, true);
+	/* nothing follows that could be withheld instead */
+	if (last && !size && esmtp_message_done(f))
+		return true;
 	esmtp_owe(f, last ? OWED_BDAT_LAST : OWED_BDAT);
 	e->bdat_open = !last;
 	e->content.chunk = size;
 	if (size)
 		e->phase = PHASE_CONTENT;
+	return false;
 }
 
 /**
@@ -298,8 +306,10 @@ void esmtp_wait_read(struct esmtp_feed *f)
 
 	if (e->waiting == OWED_DATA && !e->early_content) {
 		e->early_content = true;
-		esmtp_emit(f, ESMTP_EVENT_EARLY_CONTENT, ESMTP_ACTION_COUNT,
-			   true);
+		f->line = f->pos;
+		if (esmtp_anomaly(f, ESMTP_EVENT_EARLY_CONTENT,
+				  ESMTP_ANOMALY_EARLY_CONTENT, 0, NULL, 0))
+			return;
 	}
 	if (!esmtp_monitoring(f)) {
 		esmtp_hold(f);
@@ -399,9 +409,21 @@ static void reset_answered(struct esmtp_engine *e, bool ended)
 	e->rcpt_over = e->resets_owed ? RCPT_JUDGED : e->rcpt_over_next;
 }
 
+static const u8 rcpt_word[] = { 'R', 'C', 'P', 'T' };
+
+static void rcpt_unknown(struct esmtp_feed *f)
+{
+	struct esmtp_engine *e = f->e;
+
+	if (e->rcpt_invalid == ESMTP_U32_MAX)
+		return;
+	e->rcpt_invalid++;
+	esmtp_fire(f, ESMTP_MATCH_INVALID_RCPT_COUNT, e->rcpt_invalid,
+		   rcpt_word, sizeof(rcpt_word));
+}
+
 static void rcpt_answered(struct esmtp_feed *f, bool accepted)
 {
-	static const u8 word[] = { 'R', 'C', 'P', 'T' };
 	struct esmtp_engine *e = f->e;
 	u32 from = e->rcpt_over;
 
@@ -416,11 +438,12 @@ static void rcpt_answered(struct esmtp_feed *f, bool accepted)
 	/* sent behind a reset that was refused: not judged for this transaction */
 	e->rcpt_over = e->rcpt_accepted;
 	esmtp_fire_jump(f, ESMTP_MATCH_CMD_RCPT_COUNT, from, e->rcpt_accepted,
-			word, sizeof(word));
+			rcpt_word, sizeof(rcpt_word));
 }
 
 /* Effects of the reply to @what. */
-static void answered(struct esmtp_feed *f, enum esmtp_what what, u16 code)
+static void answered(struct esmtp_feed *f, enum esmtp_what what, u16 code,
+		     bool unknown)
 {
 	struct esmtp_engine *e = f->e;
 	bool accepted = code / 100 == 2;
@@ -436,6 +459,8 @@ static void answered(struct esmtp_feed *f, enum esmtp_what what, u16 code)
 		break;
 	case OWED_RCPT:
 		rcpt_answered(f, accepted);
+		if (unknown)
+			rcpt_unknown(f);
 		break;
 	case OWED_DATA:
 		data_answered(f, code == 354);
@@ -455,20 +480,18 @@ static void answered(struct esmtp_feed *f, enum esmtp_what what, u16 code)
  * esmtp_reply_done() - a reply has been read to its end
  * @f: call
  * @code: of its last line
+ * @unknown: by its code and text a recipient does not exist
  */
-void esmtp_reply_done(struct esmtp_feed *f, u16 code)
+void esmtp_reply_done(struct esmtp_feed *f, u16 code, bool unknown)
 {
-	struct esmtp_event *ev;
-
 	if (!esmtp_is_owed(f->e)) {
 		/* 421 may come at any time */
 		if (code == 421)
 			return;
-		ev = esmtp_emit(f, ESMTP_EVENT_UNEXPECTED_REPLY,
-				ESMTP_ACTION_COUNT, true);
-		ev->value = code;
+		esmtp_anomaly(f, ESMTP_EVENT_UNEXPECTED_REPLY,
+			      ESMTP_ANOMALY_UNEXPECTED_REPLY, code, NULL, 0);
 		return;
 	}
-	answered(f, pop(f->e), code);
+	answered(f, pop(f->e), code, unknown);
 	esmtp_close_latched(f);
 }

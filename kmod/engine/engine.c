@@ -141,7 +141,8 @@ void esmtp_event_text(struct esmtp_event *ev, const u8 *text, u32 len)
 {
 	if (len > ESMTP_TEXT_MAX)
 		len = ESMTP_TEXT_MAX;
-	memcpy(ev->text, text, len);
+	if (len)
+		memcpy(ev->text, text, len);
 	ev->text_len = len;
 }
 
@@ -271,7 +272,9 @@ static void read_bytes(struct esmtp_feed *f)
 	}
 	if (!e->greeted && !e->early_talk) {
 		e->early_talk = true;
-		esmtp_emit(f, ESMTP_EVENT_EARLY_TALK, ESMTP_ACTION_COUNT, true);
+		if (esmtp_anomaly(f, ESMTP_EVENT_EARLY_TALK,
+				  ESMTP_ANOMALY_EARLY_TALKER, 0, NULL, 0))
+			return;
 	}
 	read_client(f);
 }

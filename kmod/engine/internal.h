@@ -155,6 +155,13 @@ bool esmtp_fire_within(struct esmtp_feed *f, enum esmtp_match match, u32 value,
 bool esmtp_fire_member(struct esmtp_feed *f, enum esmtp_match match,
 		       unsigned int member, const u8 *text, u8 text_len,
 		       bool *mask);
+/* it is known whether what a condition asks has happened */
+bool esmtp_fire_fact(struct esmtp_feed *f, enum esmtp_match match,
+		     bool happened, u32 value, u32 limit);
+/* something odd: an event, and rules about it */
+bool esmtp_anomaly(struct esmtp_feed *f, enum esmtp_event_type type,
+		   enum esmtp_anomaly anomaly, u32 value, const u8 *text,
+		   u8 text_len);
 /* bit = enum esmtp_verb that passes */
 u64 esmtp_allowed_verbs(const struct esmtp_policy *p);
 
@@ -184,10 +191,10 @@ void esmtp_unowe_chunk(struct esmtp_engine *e);	/* takes back a BDAT whose chunk
 bool esmtp_rcpt(struct esmtp_feed *f);		/* one more recipient; true = the connection closes */
 bool esmtp_rcpts_done(struct esmtp_feed *f);	/* DATA or BDAT: there are no more; true = the connection closes */
 void esmtp_command_done(struct esmtp_feed *f, enum esmtp_what what);
-void esmtp_chunk_begin(struct esmtp_feed *f, u64 size, bool last);
+bool esmtp_chunk_begin(struct esmtp_feed *f, u64 size, bool last);	/* true = the connection closes */
 void esmtp_content_done(struct esmtp_feed *f);
 void esmtp_wait_read(struct esmtp_feed *f);	/* client bytes in PHASE_WAIT */
-void esmtp_reply_done(struct esmtp_feed *f, u16 code);
+void esmtp_reply_done(struct esmtp_feed *f, u16 code, bool unknown);	/* @unknown: no such recipient */
 
 /* content.c: reads message content; @f->r->content is set by the caller.
  * esmtp_content_begin(): a message starts (DATA accepted, or first BDAT chunk), @bdat = ends by count; the caller
@@ -198,6 +205,7 @@ void esmtp_reply_done(struct esmtp_feed *f, u16 code);
  */
 void esmtp_content_begin(struct esmtp_content *c, bool bdat);
 bool esmtp_content_read(struct esmtp_feed *f);
+bool esmtp_message_done(struct esmtp_feed *f);	/* rules about all of it; true = the connection closes */
 
 /* What a line turned out to be. */
 enum mime_line {

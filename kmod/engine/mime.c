@@ -66,6 +66,8 @@ bool esmtp_mime_field(struct esmtp_mime *m, const u8 *name, u8 len)
 		m->field = MIME_FIELD_TYPE;
 	else if (IS_NAMED(name, len, "content-disposition"))
 		m->field = MIME_FIELD_DISPOSITION;
+	else if (IS_NAMED(name, len, "content-transfer-encoding"))
+		m->field = MIME_FIELD_ENCODING;
 	else
 		return false;
 	esmtp_mime_param_begin(m);

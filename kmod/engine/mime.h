@@ -9,6 +9,7 @@ enum mime_field {
 	MIME_FIELD_NONE,	/* not one of ours */
 	MIME_FIELD_TYPE,
 	MIME_FIELD_DISPOSITION,
+	MIME_FIELD_ENCODING,
 };
 
 enum mime_state {

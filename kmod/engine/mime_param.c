@@ -43,12 +43,35 @@ void esmtp_mime_param_begin(struct esmtp_mime *m)
 	m->word = WORD_NONE;
 }
 
-/* The type has been read. Every kind of message begins with header fields. */
-static void end_type(struct esmtp_mime *m)
+/* Content-Transfer-Encoding has been read. True = the connection closes. */
+static bool judge_encoding(struct esmtp_feed *f, const struct esmtp_mime *m)
+{
+	enum esmtp_encoding enc = ESMTP_ENC_OTHERS;
+	bool mask = false;
+	u8 len = m->scratch_len;
+
+	if (IS_WORD(m, "7bit"))
+		enc = ESMTP_ENC_7BIT;
+	else if (IS_WORD(m, "8bit"))
+		enc = ESMTP_ENC_8BIT;
+	else if (IS_WORD(m, "base64"))
+		enc = ESMTP_ENC_BASE64;
+	else if (IS_WORD(m, "binary"))
+		enc = ESMTP_ENC_BINARY;
+	else if (IS_WORD(m, "quoted-printable"))
+		enc = ESMTP_ENC_QUOTED_PRINTABLE;
+	return esmtp_fire_member(f, ESMTP_MATCH_MIME_ENCODING, enc, m->scratch,
+				 len, &mask);
+}
+
+/* The type has been read. Every kind of message begins with header fields. True = the connection closes. */
+static bool end_type(struct esmtp_feed *f, struct esmtp_mime *m)
 {
 	m->first = false;
+	if (m->field == MIME_FIELD_ENCODING)
+		return judge_encoding(f, m);
 	if (m->field != MIME_FIELD_TYPE)
-		return;
+		return false;
 	m->typed = true;
 	m->multipart = STARTS_WITH(m, "multipart");
 	if (STARTS_WITH(m, "message/"))
@@ -58,6 +81,7 @@ static void end_type(struct esmtp_mime *m)
 		if (IS_WORD(m, "multipart/digest"))
 			m->digest |= 1u << m->depth;
 	}
+	return false;
 }
 
 /* filename*0*: what stands behind the first star. */
@@ -120,23 +144,27 @@ static void begin_value(struct esmtp_feed *f, struct esmtp_mime *m)
 		esmtp_mime_decode_begin(f);
 }
 
-static void name_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
+/* True = the connection closes. */
+static bool name_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
+	if (m->first &&
+	    (c == ';' || (c == '=' && m->field == MIME_FIELD_ENCODING)) &&
+	    end_type(f, m))
+		return true;
 	if (c == ';') {
-		if (m->first)
-			end_type(m);
 		begin_name(m);
 	} else if (c == '=') {
 		begin_value(f, m);
 	} else if (c == '(') {
 		m->comment = 1;
 	} else if (mime_is_blank(c)) {
-		return;
+		return false;
 	} else if (c == '*' || m->stars) {
 		star_byte(m, c);
 	} else if (m->scratch_len < sizeof(m->scratch)) {
 		m->scratch[m->scratch_len++] = mime_lower(c);
 	}
+	return false;
 }
 
 /* Bytes of a comment count for nothing, unless it never ends. */
@@ -268,7 +296,7 @@ bool esmtp_mime_value(struct esmtp_feed *f, u8 c)
 	if (m->comment)
 		comment_byte(m, c);
 	else if (m->state == MIME_IN_NAME)
-		name_byte(f, m, c);
+		return name_byte(f, m, c);
 	else if (m->quoted)
 		return quoted_byte(f, m, c);
 	else
@@ -297,8 +325,8 @@ bool esmtp_mime_param_end(struct esmtp_feed *f)
 {
 	struct esmtp_mime *m = &f->e->content.mime;
 
-	if (m->first)
-		end_type(m);
+	if (m->first && end_type(f, m))
+		return true;
 	if (m->state == MIME_IN_VALUE && end_value(f, m))
 		return true;
 	return judge_pieces(f, m);

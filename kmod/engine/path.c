@@ -32,6 +32,37 @@ static bool is_sender(const struct esmtp_command *c)
 	return esmtp_words[c->index].argument == ARG_SENDER;
 }
 
+/* How much of "SIZE=" at the start of a parameter has been read. */
+enum size_state {
+	SIZE_NUMBER = 5,
+	SIZE_OTHER,		/* another parameter, up to the next blank */
+};
+
+/* RFC 1870: what MAIL says of the message's size. A number that is none says nothing. */
+static void size_byte(struct esmtp_feed *f, u8 b)
+{
+	static const u8 word[] = { 'S', 'I', 'Z', 'E', '=' };
+	struct esmtp_command *c = &f->e->cmd;
+	u64 size = f->e->declared;
+
+	if (is_blank(b)) {
+		c->size = 0;
+	} else if (c->size < SIZE_NUMBER) {
+		if (b >= 'a' && b <= 'z')
+			b -= 'a' - 'A';
+		c->size = b == word[c->size] ? c->size + 1 : SIZE_OTHER;
+		if (c->size == SIZE_NUMBER)
+			f->e->declared = 0;
+	} else if (c->size == SIZE_NUMBER) {
+		size = size * 10 + (b - '0');
+		if (b < '0' || b > '9' || size > ESMTP_U32_MAX) {
+			size = ESMTP_U32_MAX;
+			c->size = SIZE_OTHER;
+		}
+		f->e->declared = size;
+	}
+}
+
 /**
  * esmtp_path_begin() - MAIL or RCPT has been read
  * @f: call
@@ -46,6 +77,7 @@ void esmtp_path_begin(struct esmtp_feed *f)
 	if (!is_sender(c))
 		return;
 	esmtp_scope_begin(f, ESMTP_SCOPE_TRANSACTION);
+	f->e->declared = ESMTP_U32_MAX;
 	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH, 0);
 }
 
@@ -131,6 +163,8 @@ static bool before_byte(struct esmtp_feed *f, u8 b)
 		c->path = PATH_BEFORE;
 	else if (c->path == PATH_GAP && !is_blank(b))
 		c->path = PATH_WORD;
+	if (c->path == PATH_WORD && is_sender(c))
+		size_byte(f, b);
 	return first;
 }
 
@@ -139,6 +173,8 @@ static void behind_byte(struct esmtp_feed *f, u8 b)
 {
 	struct esmtp_command *c = &f->e->cmd;
 
+	if (c->path != PATH_BEHIND && is_sender(c))
+		size_byte(f, b);
 	if (c->path == PATH_WORD && is_blank(b))
 		c->path = PATH_GAP;
 	else if (c->path == PATH_BEHIND && is_blank(b))

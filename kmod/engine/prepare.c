@@ -2,55 +2,61 @@
 /* The rules of a policy before it is used: whether they make sense, and what is worked out once. */
 #include "internal.h"
 
-/* What a condition compares. */
-enum match_kind {
-	MATCH_COUNTER,		/* with its limit */
-	MATCH_SET,		/* with its set */
-};
-
 /**
  * struct match_info - a kind of match
- * @kind: enum match_kind
+ * @operand: enum esmtp_operand
  * @scope: enum esmtp_scope: for how long it holds
- * @all: what its set may have; MATCH_SET only
  * @mask: a rule with it can mask
+ * @no_not: sentence that says why it cannot be negated, or NULL
+ * @all: what its set may have
  */
 struct match_info {
-	u8 kind;
+	u8 operand;
 	u8 scope;
-	u64 all;
 	bool mask;
+	const char *no_not;
+	u64 all;
 };
+
+#define LIMIT(s) { .operand = ESMTP_OPERAND_LIMIT, .scope = ESMTP_SCOPE_##s }
+#define SET(s, members, ...) { .operand = ESMTP_OPERAND_SET, .scope = ESMTP_SCOPE_##s, \
+			       .all = members, ##__VA_ARGS__ }
 
 /* A new match is a line here, and a call of an esmtp_fire…() where what it measures is read. */
 static const struct match_info matches[__ESMTP_MATCH_MAX] = {
-	[ESMTP_MATCH_CMD_LINE_LENGTH] = {
-		MATCH_COUNTER, ESMTP_SCOPE_COMMAND, 0, false },
-	[ESMTP_MATCH_CMD_RCPT_COUNT] = {
-		MATCH_COUNTER, ESMTP_SCOPE_TRANSACTION, 0, false },
-	[ESMTP_MATCH_BODY_LINE_LENGTH] = {
-		MATCH_COUNTER, ESMTP_SCOPE_MESSAGE, 0, false },
-	[ESMTP_MATCH_HEADER_LINE_LENGTH] = {
-		MATCH_COUNTER, ESMTP_SCOPE_MESSAGE, 0, false },
-	[ESMTP_MATCH_SENDER_LENGTH] = {
-		MATCH_COUNTER, ESMTP_SCOPE_TRANSACTION, 0, false },
-	[ESMTP_MATCH_MIME_FILENAME_LENGTH] = {
-		MATCH_COUNTER, ESMTP_SCOPE_PART, 0, false },
-	[ESMTP_MATCH_EHLO_KEYWORD] = {
-		MATCH_SET, ESMTP_SCOPE_REPLY, ESMTP_KW_ALL, true },
-	[ESMTP_MATCH_CMD_VERB] = {
-		MATCH_SET, ESMTP_SCOPE_COMMAND, ESMTP_VERBS_ALL, true },
+	[ESMTP_MATCH_CMD_LINE_LENGTH] = LIMIT(COMMAND),
+	[ESMTP_MATCH_CMD_RCPT_COUNT] = LIMIT(TRANSACTION),
+	[ESMTP_MATCH_BODY_LINE_LENGTH] = LIMIT(MESSAGE),
+	[ESMTP_MATCH_HEADER_LINE_LENGTH] = LIMIT(MESSAGE),
+	[ESMTP_MATCH_SENDER_LENGTH] = LIMIT(TRANSACTION),
+	[ESMTP_MATCH_MIME_FILENAME_LENGTH] = LIMIT(PART),
+	[ESMTP_MATCH_EHLO_KEYWORD] = SET(REPLY, ESMTP_KW_ALL, .mask = true),
+	[ESMTP_MATCH_CMD_VERB] = SET(COMMAND, ESMTP_VERBS_ALL, .mask = true),
+	[ESMTP_MATCH_BODY_LENGTH] = LIMIT(MESSAGE),
+	[ESMTP_MATCH_HEADER_LENGTH] = LIMIT(MESSAGE),
+	[ESMTP_MATCH_HEADER_TO_COUNT] = LIMIT(MESSAGE),
+	[ESMTP_MATCH_HEADER_COUNT] = LIMIT(MESSAGE),
+	[ESMTP_MATCH_MESSAGE_SIZE] = LIMIT(MESSAGE),
+	[ESMTP_MATCH_DECLARED_SIZE] = {
+		.operand = ESMTP_OPERAND_NONE, .scope = ESMTP_SCOPE_MESSAGE },
+	[ESMTP_MATCH_MIME_ENCODING] = SET(PART, ESMTP_ENC_ALL),
+	[ESMTP_MATCH_REPLY_LINE_LENGTH] = LIMIT(REPLY),
+	[ESMTP_MATCH_INVALID_RCPT_COUNT] = LIMIT(CONNECTION),
+	[ESMTP_MATCH_ANOMALY] = SET(CONNECTION, ESMTP_ANOMALY_ALL,
+		.no_not = "no anomaly can be waited for to be absent"),
 };
 
 /**
- * esmtp_match_has_set() - see engine.h
+ * esmtp_match_operand() - see engine.h
  * @match: kind
  *
- * Return: true if it is a set.
+ * Return: enum esmtp_operand.
  */
-bool esmtp_match_has_set(enum esmtp_match match)
+enum esmtp_operand esmtp_match_operand(enum esmtp_match match)
 {
-	return match < __ESMTP_MATCH_MAX && matches[match].kind == MATCH_SET;
+	if (match >= __ESMTP_MATCH_MAX)
+		return ESMTP_OPERAND_NONE;
+	return (enum esmtp_operand)matches[match].operand;
 }
 
 static const char *check_set(const struct esmtp_cond *c)
@@ -77,9 +83,17 @@ static const char *check_cond(const struct esmtp_cond *c)
 {
 	if (c->match == ESMTP_MATCH_UNSPEC || c->match > ESMTP_MATCH_MAX)
 		return "unknown kind of match";
-	if (matches[c->match].kind == MATCH_SET)
+	if (c->negate && matches[c->match].no_not)
+		return matches[c->match].no_not;
+	switch (esmtp_match_operand(c->match)) {
+	case ESMTP_OPERAND_SET:
 		return check_set(c);
-	return check_counter(c);
+	case ESMTP_OPERAND_LIMIT:
+		return check_counter(c);
+	default:
+		return c->set || c->limit ?
+		       "this match compares with nothing" : NULL;
+	}
 }
 
 /* Whether a mask hits the word is known when the word is, so nothing else can be waited for. */

@@ -23,11 +23,75 @@ enum text_state {
 	TEXT_MASKED,		/* behind one that is masked */
 };
 
+/* What the text of an answer to RCPT begins with, RFC 3463: 5.1.x is about the address. */
+enum enhanced_state {
+	ENHANCED_START,
+	ENHANCED_CLASS,		/* 5 */
+	ENHANCED_DOT,		/* 5. */
+	ENHANCED_ONE,		/* 5.1 */
+	ENHANCED_NUMBER,	/* 5. and another number */
+	/* nothing changes from here on */
+	ENHANCED_NONE,		/* no such code */
+	ENHANCED_ADDRESS,
+	ENHANCED_OTHER,
+};
+
+static u8 enhanced_next(u8 state, u8 b)
+{
+	bool digit = b >= '0' && b <= '9';
+
+	switch (state) {
+	case ENHANCED_START:
+		return b == '5' ? ENHANCED_CLASS : ENHANCED_NONE;
+	case ENHANCED_CLASS:
+		return b == '.' ? ENHANCED_DOT : ENHANCED_NONE;
+	case ENHANCED_DOT:
+		if (b == '1')
+			return ENHANCED_ONE;
+		return digit ? ENHANCED_NUMBER : ENHANCED_NONE;
+	case ENHANCED_ONE:
+	case ENHANCED_NUMBER:
+		if (digit)
+			return ENHANCED_NUMBER;
+		if (b != '.')
+			return ENHANCED_NONE;
+		return state == ENHANCED_ONE ? ENHANCED_ADDRESS :
+					       ENHANCED_OTHER;
+	default:
+		return state;
+	}
+}
+
+/* The server does not know the recipient: not a refusal for a time, nor by its policy. */
+static bool unknown_recipient(const struct esmtp_reply *rp)
+{
+	return (rp->code == 550 || rp->code == 551 || rp->code == 553) &&
+	       rp->enhanced != ENHANCED_OTHER;
+}
+
+/* Returns true if the connection closes. */
 static bool junk_line(struct esmtp_feed *f)
 {
 	f->e->reply.state = REPLY_JUNK;
-	esmtp_emit(f, ESMTP_EVENT_REPLY_SYNTAX, ESMTP_ACTION_COUNT, true);
-	return false;
+	return esmtp_anomaly(f, ESMTP_EVENT_REPLY_SYNTAX,
+			     ESMTP_ANOMALY_REPLY_SYNTAX, 0, NULL, 0);
+}
+
+/* @n more bytes that are not of the line's end. Returns true if the connection closes. */
+static bool count_bytes(struct esmtp_feed *f, u32 n)
+{
+	struct esmtp_reply *rp = &f->e->reply;
+	u32 from = rp->len;
+
+	if (from > ESMTP_U32_MAX - n)
+		return false;
+	rp->len += n;
+	if (rp->len <= rp->limit)
+		return false;
+	rp->limit = esmtp_next_limit(f->p, ESMTP_MATCH_REPLY_LINE_LENGTH,
+				     rp->len);
+	return esmtp_fire_jump(f, ESMTP_MATCH_REPLY_LINE_LENGTH, from, rp->len,
+			       NULL, 0);
 }
 
 /* A code that makes a server that was fooled, or is in on it, take commands for something else. */
@@ -244,6 +308,7 @@ static bool text_byte(struct esmtp_feed *f, u8 b)
 {
 	struct esmtp_reply *rp = &f->e->reply;
 
+	rp->enhanced = enhanced_next(rp->enhanced, b);
 	if (rp->text == TEXT_BANNER)
 		banner_byte(f, b);
 	if (rp->text == TEXT_KEYWORD && keyword_byte(f, b))
@@ -279,12 +344,17 @@ static bool line_end(struct esmtp_feed *f)
 {
 	struct esmtp_reply *rp = &f->e->reply;
 	u16 code = rp->code;
-	bool more = rp->more;
+	bool more = rp->more, unknown = unknown_recipient(rp);
 
-	if (rp->state < REPLY_SEPARATOR)
-		junk_line(f);
-	if (rp->last != '\r')
-		esmtp_emit(f, ESMTP_EVENT_BARE_LF, ESMTP_ACTION_COUNT, true);
+	if (rp->state < REPLY_SEPARATOR && junk_line(f))
+		return true;
+	if (rp->last != '\r' &&
+	    esmtp_anomaly(f, ESMTP_EVENT_BARE_LF, ESMTP_ANOMALY_BARE_LF, 0,
+			  NULL, 0))
+		return true;
+	if (esmtp_fire_within(f, ESMTP_MATCH_REPLY_LINE_LENGTH, rp->len, NULL,
+			      0))
+		return true;
 	if (rp->text == TEXT_KEYWORD && keyword_end(f))
 		return true;
 	if (rp->text == TEXT_MASKED) {
@@ -301,7 +371,7 @@ static bool line_end(struct esmtp_feed *f)
 		rp->lines++;
 	next_line(rp, !more);
 	if (!more)
-		esmtp_reply_done(f, code);
+		esmtp_reply_done(f, code, unknown);
 	return f->r->verdict;
 }
 
@@ -314,10 +384,15 @@ static bool take_byte(struct esmtp_feed *f)
 	if (rp->state == REPLY_START) {
 		f->line = f->pos;
 		rp->state = REPLY_CODE;
+		rp->limit = esmtp_next_limit(f->p,
+					     ESMTP_MATCH_REPLY_LINE_LENGTH, 0);
 		esmtp_scope_begin(f, ESMTP_SCOPE_REPLY);
 	}
 	if (b == '\n')
 		return line_end(f);
+	/* a CR counts when it is no line's end */
+	if (b != '\r' && count_bytes(f, 1 + (rp->last == '\r')))
+		return true;
 	if (rp->state == REPLY_CODE) {
 		if (code_byte(f, b))
 			return true;

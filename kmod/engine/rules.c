@@ -89,11 +89,13 @@ static bool completes(struct esmtp_engine *e, const struct esmtp_rule *rule,
 /**
  * struct met - how a condition was met
  * @value: seen, 0 if there is none
+ * @limit: allowed, 0 if there is none
  * @text: offending text
  * @text_len: its length
  */
 struct met {
 	u32 value;
+	u32 limit;
 	const u8 *text;
 	u8 text_len;
 };
@@ -114,7 +116,7 @@ static bool meet(struct esmtp_feed *f, u32 i, const struct met *met)
 	ev->rule = c->rule;
 	ev->cond = i;
 	ev->value = met->value;
-	ev->limit = c->limit;
+	ev->limit = met->limit ? met->limit : c->limit;
 	esmtp_event_text(ev, met->text, met->text_len);
 	return closes(rule);
 }
@@ -143,7 +145,7 @@ static bool meet_and_close(struct esmtp_feed *f, u32 i, const struct met *met,
 bool esmtp_fire_jump(struct esmtp_feed *f, enum esmtp_match match, u32 from,
 		     u32 value, const u8 *text, u8 text_len)
 {
-	const struct met met = { value, text, text_len };
+	const struct met met = { value, 0, text, text_len };
 	u32 i, k, n = n_conds_of(f->p, match);
 	const struct esmtp_cond *c;
 	bool closed = false;
@@ -188,7 +190,7 @@ bool esmtp_fire(struct esmtp_feed *f, enum esmtp_match match, u32 value,
 bool esmtp_fire_within(struct esmtp_feed *f, enum esmtp_match match, u32 value,
 		       const u8 *text, u8 text_len)
 {
-	const struct met met = { value, text, text_len };
+	const struct met met = { value, 0, text, text_len };
 	u32 i, k, n = n_conds_of(f->p, match);
 	const struct esmtp_cond *c;
 	bool closed = false;
@@ -219,7 +221,7 @@ bool esmtp_fire_member(struct esmtp_feed *f, enum esmtp_match match,
 		       unsigned int member, const u8 *text, u8 text_len,
 		       bool *mask)
 {
-	const struct met met = { 0, text, text_len };
+	const struct met met = { 0, 0, text, text_len };
 	u32 i, k, n = n_conds_of(f->p, match);
 	const struct esmtp_cond *c;
 	bool closed = false;
@@ -237,6 +239,58 @@ bool esmtp_fire_member(struct esmtp_feed *f, enum esmtp_match match,
 		}
 	}
 	return closed;
+}
+
+/**
+ * esmtp_fire_fact() - it is known whether something happened: conditions that compare with nothing
+ * @f: call
+ * @match: kind of condition
+ * @happened: it did
+ * @value: seen
+ * @limit: allowed
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_fire_fact(struct esmtp_feed *f, enum esmtp_match match,
+		     bool happened, u32 value, u32 limit)
+{
+	const struct met met = { value, limit, NULL, 0 };
+	u32 i, k, n = n_conds_of(f->p, match);
+	bool closed = false;
+
+	for (k = 0; k < n; k++) {
+		i = cond_index(f->p, match, k);
+		if (f->p->conds[i].negate != happened &&
+		    meet_and_close(f, i, &met, &closed))
+			break;
+	}
+	return closed;
+}
+
+/**
+ * esmtp_anomaly() - something odd was seen
+ * @f: call
+ * @type: event
+ * @anomaly: what rules call it
+ * @value: seen
+ * @text: offending text
+ * @text_len: its length
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_anomaly(struct esmtp_feed *f, enum esmtp_event_type type,
+		   enum esmtp_anomaly anomaly, u32 value, const u8 *text,
+		   u8 text_len)
+{
+	struct esmtp_event *ev;
+	bool mask = false;
+
+	ev = esmtp_emit(f, type, ESMTP_ACTION_COUNT,
+			type != ESMTP_EVENT_EIGHT_BIT);
+	ev->value = value;
+	esmtp_event_text(ev, text, text_len);
+	return esmtp_fire_member(f, ESMTP_MATCH_ANOMALY, anomaly, text,
+				 text_len, &mask);
 }
 
 /**

@@ -174,6 +174,7 @@ static inline void run_msg(struct run *run, struct harness *h,
 	memset(&h->engine, 0, sizeof(h->engine));
 	memset(c, 0xa5, sizeof(*c));
 	c->chunk = m->n_chunks ? m->chunks[0] : 0;
+	h->engine.bdat_open = m->n_chunks > 1;
 	esmtp_content_begin(c, m->n_chunks);
 	while (at < m->n) {
 		if (at == piece_end)
@@ -189,6 +190,7 @@ static inline void run_msg(struct run *run, struct harness *h,
 			return;
 		}
 		c->chunk = m->chunks[chunk];
+		h->engine.bdat_open = chunk + 1 < m->n_chunks;
 	}
 }
 

@@ -28,9 +28,9 @@ void harness_cond(struct harness *h, enum esmtp_match match, u64 arg)
 	assert_true(h->policy.n_conds < HARNESS_CONDS);
 	memset(c, 0, sizeof(*c));
 	c->match = match;
-	if (esmtp_match_has_set(match))
+	if (esmtp_match_operand(match) == ESMTP_OPERAND_SET)
 		c->set = arg;
-	else
+	else if (esmtp_match_operand(match) == ESMTP_OPERAND_LIMIT)
 		c->limit = arg;
 	h->policy.n_conds++;
 	h->rules[h->policy.n_rules - 1].n_conds++;
@@ -371,6 +371,8 @@ char *harness_events(const struct harness *h)
 		[ESMTP_EVENT_KEYWORD_MASKED] = "keyword",
 		[ESMTP_EVENT_CONFLICT] = "conflict",
 		[ESMTP_EVENT_NOT_RETAINED] = "not-retained",
+		[ESMTP_EVENT_NUL] = "nul",
+		[ESMTP_EVENT_EIGHT_BIT] = "eight-bit",
 	};
 	char *text = NULL;
 	size_t size = 0;

@@ -364,7 +364,7 @@ static void test_field_name(void **state)
 		{ "X-A: 1\r\nsUBJECT:", "sUBJECT" },
 		{ "Subject : ", "Subject" },
 		{ "X-Folded: 1\r\n ", "X-Folded" },
-		{ "X-A-Name-That-Is-Longer-Than-Is-Kept: ", "X-A-Name-That-Is-Longer-" },
+		{ "X-A-Name-That-Is-Longer-Than-Is-Kept: ", "X-A-Name-That-Is-Longer-Than" },
 		{ "bad name: ", "bad" },
 		{ ": ", "" },
 		{ ".Stuffed: ", "Stuffed" },

@@ -190,7 +190,7 @@ static void test_guesses(void **state)
 	client(&h, "\r\n.\r\nDATA\r\n");
 	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 1000);
 	harness_expect_events(&h, "early-content rule#2:999 early-content "
-			      "rule#3:999(xxxxxxxxxxxxxxxxxxxxxxxx)");
+			      "rule#3:999(xxxxxxxxxxxxxxxxxxxxxxxxxxxx)");
 	harness_free(&h);
 }
 
@@ -599,10 +599,18 @@ static const struct step says[] = {
 
 static u64 random_arg(u32 match, u32 *seed)
 {
-	if (match == ESMTP_MATCH_EHLO_KEYWORD)
+	switch (match) {
+	case ESMTP_MATCH_EHLO_KEYWORD:
 		return 1 + harness_random(seed) % ESMTP_KW_ALL;
-	if (match == ESMTP_MATCH_CMD_VERB)
+	case ESMTP_MATCH_CMD_VERB:
 		return 1 + harness_random(seed) % ESMTP_VERBS_ALL;
+	case ESMTP_MATCH_MIME_ENCODING:
+		return 1 + harness_random(seed) % ESMTP_ENC_ALL;
+	case ESMTP_MATCH_ANOMALY:
+		return 1 + harness_random(seed) % ESMTP_ANOMALY_ALL;
+	default:
+		break;
+	}
 	return harness_random(seed) % 32;
 }
 
@@ -611,7 +619,7 @@ static void random_cond(struct harness *h, u32 *seed)
 	u32 match = 1 + harness_random(seed) % ESMTP_MATCH_MAX;
 
 	harness_cond(h, match, random_arg(match, seed));
-	if (!(harness_random(seed) % 4))
+	if (!(harness_random(seed) % 4) && match != ESMTP_MATCH_ANOMALY)
 		harness_not(h);
 }
 
@@ -619,7 +627,8 @@ static void random_rule(struct harness *h, u32 *seed)
 {
 	u32 match = 1 + harness_random(seed) % ESMTP_MATCH_MAX;
 	u32 action = harness_random(seed) % (ESMTP_ACTION_MAX + 1);
-	bool word = esmtp_match_has_set(match);
+	bool word = match == ESMTP_MATCH_EHLO_KEYWORD ||
+		    match == ESMTP_MATCH_CMD_VERB;
 	bool several = !(harness_random(seed) % 3);
 
 	/* mostly a connection that lives */
@@ -629,7 +638,7 @@ static void random_rule(struct harness *h, u32 *seed)
 		action = ESMTP_ACTION_COUNT;
 	harness_rule(h, match, random_arg(match, seed), action,
 		     harness_random(seed) & 1);
-	if (!(harness_random(seed) % 4))
+	if (!(harness_random(seed) % 4) && match != ESMTP_MATCH_ANOMALY)
 		harness_not(h);
 	while (several && h->rules[h->policy.n_rules - 1].n_conds < 3) {
 		random_cond(h, seed);

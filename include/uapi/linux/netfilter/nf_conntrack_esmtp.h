@@ -178,8 +178,8 @@ enum esmtp_event_attr {
 #define ESMTP_A_EVENT_MAX (__ESMTP_A_EVENT_MAX - 1)
 
 /*
- * What a condition compares: a counter with a limit, or a word with a set. Lengths of lines are
- * counted without their line end.
+ * What a condition compares: a counter with a limit, a word with a set, or nothing else: it happens
+ * or not. Lengths of lines are counted without their line end.
  */
 enum esmtp_match {
 	ESMTP_MATCH_UNSPEC,
@@ -191,6 +191,16 @@ enum esmtp_match {
 	ESMTP_MATCH_MIME_FILENAME_LENGTH,
 	ESMTP_MATCH_EHLO_KEYWORD,		/* set of enum esmtp_keyword */
 	ESMTP_MATCH_CMD_VERB,			/* set of enum esmtp_verb */
+	ESMTP_MATCH_BODY_LENGTH,		/* bytes behind the empty line, line ends included */
+	ESMTP_MATCH_HEADER_LENGTH,		/* bytes up to it */
+	ESMTP_MATCH_HEADER_TO_COUNT,		/* To fields */
+	ESMTP_MATCH_HEADER_COUNT,		/* fields */
+	ESMTP_MATCH_MESSAGE_SIZE,		/* bytes of the message, without what makes dots transparent */
+	ESMTP_MATCH_DECLARED_SIZE,		/* more of them than MAIL said; compares with nothing else */
+	ESMTP_MATCH_MIME_ENCODING,		/* set of enum esmtp_encoding */
+	ESMTP_MATCH_REPLY_LINE_LENGTH,
+	ESMTP_MATCH_INVALID_RCPT_COUNT,		/* recipients that the server does not know, in the connection */
+	ESMTP_MATCH_ANOMALY,			/* set of enum esmtp_anomaly */
 	__ESMTP_MATCH_MAX,
 };
 #define ESMTP_MATCH_MAX (__ESMTP_MATCH_MAX - 1)
@@ -254,6 +264,34 @@ enum esmtp_verb {
 /* The 7 + 8 verbs of ASA: AUTH … VRFY. */
 #define ESMTP_VERBS_ASA	((1ull << ESMTP_VERB_STARTTLS) - (1ull << ESMTP_VERB_AUTH))
 
+/* Content-Transfer-Encoding, RFC 2045 section 6. OTHERS is whatever is not listed. */
+enum esmtp_encoding {
+	ESMTP_ENC_OTHERS,
+	ESMTP_ENC_7BIT,
+	ESMTP_ENC_8BIT,
+	ESMTP_ENC_BASE64,
+	ESMTP_ENC_BINARY,
+	ESMTP_ENC_QUOTED_PRINTABLE,
+	__ESMTP_ENC_MAX,
+};
+#define ESMTP_ENC_ALL	((1ull << __ESMTP_ENC_MAX) - 1)
+
+/* What is odd, and can be given an action by a rule. */
+enum esmtp_anomaly {
+	ESMTP_ANOMALY_TRUNCATED,	/* unknown verb of fewer than four letters */
+	ESMTP_ANOMALY_VERB_LENGTH,	/* unknown verb of more, or with what is no letter */
+	ESMTP_ANOMALY_BARE_LF,
+	ESMTP_ANOMALY_BARE_CR,
+	ESMTP_ANOMALY_NUL,		/* in a command */
+	ESMTP_ANOMALY_EIGHT_BIT,	/* in a command */
+	ESMTP_ANOMALY_EARLY_TALKER,
+	ESMTP_ANOMALY_EARLY_CONTENT,
+	ESMTP_ANOMALY_UNEXPECTED_REPLY,
+	ESMTP_ANOMALY_REPLY_SYNTAX,
+	__ESMTP_ANOMALY_MAX,
+};
+#define ESMTP_ANOMALY_ALL	((1ull << __ESMTP_ANOMALY_MAX) - 1)
+
 /* What the engine sees. Each type has a counter in each policy. */
 enum esmtp_event_type {
 	ESMTP_EVENT_UNSPEC,
@@ -276,6 +314,8 @@ enum esmtp_event_type {
 	ESMTP_EVENT_NOT_RETAINED,	/* no memory for bytes that were read already, closed */
 	ESMTP_EVENT_EARLY_ALTERED,	/* more than a log was wanted in bytes that had left early, closed */
 	ESMTP_EVENT_HOLE,		/* a gap in content was not filled for a minute, closed */
+	ESMTP_EVENT_NUL,		/* a NUL in a command */
+	ESMTP_EVENT_EIGHT_BIT,		/* a byte above 127 in a command; never sent */
 	__ESMTP_EVENT_MAX,
 };
 #define ESMTP_EVENT_MAX (__ESMTP_EVENT_MAX - 1)

@@ -151,19 +151,18 @@ static bool name_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 	    (c == ';' || (c == '=' && m->field == MIME_FIELD_ENCODING)) &&
 	    end_type(f, m))
 		return true;
-	if (c == ';') {
-		begin_name(m);
-	} else if (c == '=') {
-		begin_value(f, m);
-	} else if (c == '(') {
-		m->comment = 1;
-	} else if (mime_is_blank(c)) {
+	if (mime_is_blank(c))
 		return false;
-	} else if (c == '*' || m->stars) {
+	if (c == ';')
+		begin_name(m);
+	else if (c == '=')
+		begin_value(f, m);
+	else if (c == '(')
+		m->comment = 1;
+	else if (c == '*' || m->stars)
 		star_byte(m, c);
-	} else if (m->scratch_len < sizeof(m->scratch)) {
+	else if (m->scratch_len < sizeof(m->scratch))
 		m->scratch[m->scratch_len++] = mime_lower(c);
-	}
 	return false;
 }
 

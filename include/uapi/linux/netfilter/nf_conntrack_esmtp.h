@@ -73,6 +73,9 @@
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */
 #define ESMTP_CONDS_MAX		8	/* conditions in one rule */
 #define ESMTP_EVENT_TEXT_MAX	64	/* bytes of offending text in an event */
+#define ESMTP_TABLES_MAX	256	/* tables in one configuration */
+#define ESMTP_TABLE_SIZE_MAX	1048576	/* bytes of one table, and of one source */
+#define ESMTP_TABLES_SIZE_MAX	4194304	/* bytes of all tables and sources of one configuration */
 
 enum esmtp_cmd {
 	ESMTP_CMD_UNSPEC,

@@ -6,6 +6,7 @@
 
 #include "helper.h"
 #include "netlink.h"
+#include "ns_table.h"
 #include "policy.h"
 #include "session.h"
 
@@ -91,6 +92,7 @@ static void __net_exit net_exit(struct net *net)
 	struct esmtp_net *en = esmtp_net(net);
 
 	esmtp_policies_drop(en);
+	esmtp_tables_free(en->tables);
 	free_percpu(en->counters);
 }
 

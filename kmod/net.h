@@ -12,6 +12,7 @@
 
 struct esmtp_ns_policy;
 struct esmtp_stage;
+struct esmtp_table_set;
 
 /**
  * struct esmtp_ns_counters - one CPU's share of the namespace's counters
@@ -27,7 +28,8 @@ struct esmtp_ns_counters {
  * struct esmtp_net - what the module keeps for one network namespace
  * @net: the namespace; valid from init to exit
  * @slot: running policies; written under @config, read under RCU
- * @config: serialises configuration: @slot, @stage, @generation, @guarded
+ * @config: serialises configuration: @slot, @tables, @stage, @generation, @guarded
+ * @tables: of the running configuration, or NULL; @config
  * @stage: configuration under preparation, or NULL; @config
  * @generation: of the configuration, 0 = none; written under @config
  * @commits: configurations put in force so far; tells dumps of a change; @config
@@ -43,6 +45,7 @@ struct esmtp_net {
 	struct net *net;
 	struct esmtp_ns_policy __rcu *slot[ESMTP_SLOTS];
 	struct mutex config;
+	struct esmtp_table_set *tables;
 	struct esmtp_stage *stage;
 	u64 generation;
 	u32 commits;

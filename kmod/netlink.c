@@ -5,6 +5,7 @@
 #include <net/sock.h>
 
 #include "netlink.h"
+#include "ns_table.h"
 #include "policy.h"
 #include "rule.h"
 #include "stage.h"
@@ -133,6 +134,17 @@ static int stage_policy_doit(struct sk_buff *skb, struct genl_info *info)
 	return answer_send(answer, hdr, info, err);
 }
 
+static int stage_table_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	if (GENL_REQ_ATTR_CHECK(info, ESMTP_A_TABLE)) {
+		GENL_SET_ERR_MSG(info, "a table is missing");
+		return -EINVAL;
+	}
+	return esmtp_stage_table(esmtp_net(genl_info_net(info)),
+				 info->snd_portid, info->attrs[ESMTP_A_TABLE],
+				 info->extack);
+}
+
 static int stage_commit_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct esmtp_net *en = esmtp_net(genl_info_net(info));
@@ -150,7 +162,7 @@ static int stage_commit_doit(struct sk_buff *skb, struct genl_info *info)
 
 static int stage_abort_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return esmtp_stage_check(esmtp_net(genl_info_net(info)),
+	return esmtp_stage_abort(esmtp_net(genl_info_net(info)),
 				 info->snd_portid, info->extack);
 }
 
@@ -339,6 +351,10 @@ static const struct nla_policy stage_policy_attrs[ESMTP_A_POLICY + 1] = {
 	[ESMTP_A_POLICY] = NLA_POLICY_NESTED(esmtp_policy_attrs),
 };
 
+static const struct nla_policy stage_table_attrs[ESMTP_A_TABLE + 1] = {
+	[ESMTP_A_TABLE] = NLA_POLICY_NESTED(esmtp_table_attrs),
+};
+
 static const struct nla_policy stage_commit_attrs[ESMTP_A_CHECK_ONLY + 1] = {
 	[ESMTP_A_GENERATION] = { .type = NLA_U64 },
 	[ESMTP_A_CHECK_ONLY] = { .type = NLA_FLAG },
@@ -374,6 +390,12 @@ static const struct genl_ops operations[] = {
 		.maxattr = ARRAY_SIZE(stage_policy_attrs) - 1,
 		.doit = stage_policy_doit,
 	}, {
+		.cmd = ESMTP_CMD_STAGE_TABLE,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = stage_table_attrs,
+		.maxattr = ARRAY_SIZE(stage_table_attrs) - 1,
+		.doit = stage_table_doit,
+	}, {
 		.cmd = ESMTP_CMD_STAGE_COMMIT,
 		.flags = GENL_UNS_ADMIN_PERM,
 		.policy = stage_commit_attrs,
@@ -386,6 +408,9 @@ static const struct genl_ops operations[] = {
 	}, {
 		.cmd = ESMTP_CMD_POLICY_GET,
 		.dumpit = policy_get_dumpit,
+	}, {
+		.cmd = ESMTP_CMD_TABLE_GET,
+		.dumpit = esmtp_tables_dump,
 	}, {
 		.cmd = ESMTP_CMD_COUNTERS_RESET,
 		.flags = GENL_UNS_ADMIN_PERM,

@@ -40,18 +40,18 @@ static bool is_name_char(char c)
 	       (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
 }
 
-static int name_parse(char *name, const struct nlattr *nla,
-		      struct netlink_ext_ack *extack)
+int esmtp_name_parse(char *name, const struct nlattr *nla,
+		     struct netlink_ext_ack *extack)
 {
 	const char *s = nla_data(nla);
 	int i, len = text_len(nla);
 
 	if (!len)
-		return esmtp_refuse(extack, nla, "the policy's name is empty");
+		return esmtp_refuse(extack, nla, "the name is empty");
 	for (i = 0; i < len; i++)
 		if (!is_name_char(s[i]))
 			return esmtp_refuse(extack, nla,
-				      "a policy's name has only letters, digits, '_', '.' and '-'");
+				      "a name has only letters, digits, '_', '.' and '-'");
 	memcpy(name, s, len);
 	return 0;
 }
@@ -209,7 +209,7 @@ static int params_parse(struct esmtp_ns_policy *p, struct nlattr **tb,
 		if (err)
 			return err;
 	}
-	return name_parse(p->name, tb[ESMTP_A_POLICY_NAME], extack);
+	return esmtp_name_parse(p->name, tb[ESMTP_A_POLICY_NAME], extack);
 }
 
 struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,

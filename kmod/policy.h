@@ -56,6 +56,17 @@ struct esmtp_ns_policy {
 extern const struct nla_policy esmtp_policy_attrs[ESMTP_A_POLICY_MAX + 1];
 
 /**
+ * esmtp_name_parse() - read the name of a policy or a table
+ * @name: room for ESMTP_POLICY_NAME_MAX characters; zeroed
+ * @nla: (NOT NULL) a string of at most as many
+ * @extack: says why not
+ *
+ * Return: 0 or -EINVAL.
+ */
+int esmtp_name_parse(char *name, const struct nlattr *nla,
+		     struct netlink_ext_ack *extack);
+
+/**
  * esmtp_policy_build() - make a policy that nobody else sees yet
  * @nest: (NOT NULL) ESMTP_A_POLICY
  * @tb: (NOT NULL) its attributes by type, validated by esmtp_policy_attrs

@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 
 #include "netlink.h"
+#include "ns_table.h"
 #include "policy.h"
 #include "stage.h"
 
@@ -10,10 +11,12 @@
  * struct esmtp_stage - a configuration under preparation; the namespace's config mutex
  * @portid: of the socket that owns it
  * @slot: staged policies, one reference each
+ * @tables: staged tables, or NULL
  */
 struct esmtp_stage {
 	u32 portid;
 	struct esmtp_ns_policy *slot[ESMTP_SLOTS];
+	struct esmtp_table_set *tables;
 };
 
 static void stage_empty(struct esmtp_stage *st)
@@ -24,6 +27,8 @@ static void stage_empty(struct esmtp_stage *st)
 		esmtp_policy_put(st->slot[slot]);
 		st->slot[slot] = NULL;
 	}
+	esmtp_tables_free(st->tables);
+	st->tables = NULL;
 }
 
 static void stage_free(struct esmtp_net *en)
@@ -232,7 +237,72 @@ int esmtp_stage_policy(struct esmtp_net *en, u32 portid,
 	return err;
 }
 
+static int piece_put(struct esmtp_net *en, u32 portid,
+		     const struct nlattr *nest, struct nlattr **tb,
+		     struct netlink_ext_ack *extack)
+{
+	struct esmtp_stage *st = stage_get(en, portid, extack);
+
+	if (IS_ERR(st))
+		return PTR_ERR(st);
+	if (!st->tables)
+		st->tables = kzalloc(sizeof(*st->tables), GFP_KERNEL_ACCOUNT);
+	if (!st->tables)
+		return -ENOMEM;
+	return esmtp_table_piece(st->tables, nest, tb, extack);
+}
+
+int esmtp_stage_table(struct esmtp_net *en, u32 portid,
+		      const struct nlattr *nest, struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[ESMTP_A_TABLE_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, ESMTP_A_TABLE_MAX, nest, esmtp_table_attrs,
+			       extack);
+	if (err)
+		return err;
+	mutex_lock(&en->config);
+	err = piece_put(en, portid, nest, tb, extack);
+	mutex_unlock(&en->config);
+	return err;
+}
+
+static int tables_ready(const struct esmtp_stage *st,
+			struct netlink_ext_ack *extack)
+{
+	if (esmtp_tables_complete(st->tables))
+		return 0;
+	NL_SET_ERR_MSG(extack, "a table of the stage is not complete");
+	return -EINVAL;
+}
+
+static int check_and_free(struct esmtp_net *en, u32 portid,
+			  struct netlink_ext_ack *extack)
+{
+	struct esmtp_stage *st = stage_get(en, portid, extack);
+	int err;
+
+	if (IS_ERR(st))
+		return PTR_ERR(st);
+	err = tables_ready(st, extack);
+	if (!err)
+		stage_free(en);
+	return err;
+}
+
 int esmtp_stage_check(struct esmtp_net *en, u32 portid,
+		      struct netlink_ext_ack *extack)
+{
+	int err;
+
+	mutex_lock(&en->config);
+	err = check_and_free(en, portid, extack);
+	mutex_unlock(&en->config);
+	return err;
+}
+
+int esmtp_stage_abort(struct esmtp_net *en, u32 portid,
 		      struct netlink_ext_ack *extack)
 {
 	struct esmtp_stage *st;
@@ -247,15 +317,18 @@ int esmtp_stage_check(struct esmtp_net *en, u32 portid,
 
 static bool stage_is_empty(const struct esmtp_stage *st)
 {
-	return !memchr_inv(st->slot, 0, sizeof(st->slot));
+	return !memchr_inv(st->slot, 0, sizeof(st->slot)) &&
+	       !(st->tables && st->tables->n);
 }
 
 /* What a commit still needs before it cannot fail any more. */
 static int commit_ready(struct esmtp_net *en, const struct nlattr *generation,
 			struct netlink_ext_ack *extack)
 {
-	int err;
+	int err = tables_ready(en->stage, extack);
 
+	if (err)
+		return err;
 	/* Nothing is chosen for inspection by an empty configuration. */
 	if (stage_is_empty(en->stage))
 		return 0;
@@ -271,7 +344,7 @@ static int commit_ready(struct esmtp_net *en, const struct nlattr *generation,
 	return err;
 }
 
-/* The stage gets the policies that were running. */
+/* The stage gets the policies and tables that were running. */
 static void slots_swap(struct esmtp_net *en)
 {
 	u8 slot;
@@ -281,6 +354,7 @@ static void slots_swap(struct esmtp_net *en)
 			rcu_replace_pointer(en->slot[slot],
 					    en->stage->slot[slot],
 					    lockdep_is_held(&en->config));
+	swap(en->tables, en->stage->tables);
 }
 
 int esmtp_stage_commit(struct esmtp_net *en, u32 portid,

@@ -52,14 +52,38 @@ int esmtp_stage_policy(struct esmtp_net *en, u32 portid,
 		       struct netlink_ext_ack *extack);
 
 /**
+ * esmtp_stage_table() - add a piece of a table
+ * @en: namespace
+ * @portid: of the socket
+ * @nest: (NOT NULL) ESMTP_A_TABLE, validated by esmtp_table_attrs
+ * @extack: says why not
+ *
+ * Return: 0 or -errno; see esmtp_table_piece().
+ */
+int esmtp_stage_table(struct esmtp_net *en, u32 portid,
+		      const struct nlattr *nest,
+		      struct netlink_ext_ack *extack);
+
+/**
  * esmtp_stage_check() - end a stage without any effect
  * @en: namespace
  * @portid: of the socket
  * @extack: says why not
  *
- * Return: 0 if it could have been committed, else -errno.
+ * Return: 0 if it could have been committed, else -errno with the stage still there.
  */
 int esmtp_stage_check(struct esmtp_net *en, u32 portid,
+		      struct netlink_ext_ack *extack);
+
+/**
+ * esmtp_stage_abort() - throw a stage away
+ * @en: namespace
+ * @portid: of the socket
+ * @extack: says why not
+ *
+ * Return: 0, or -errno if this socket has none.
+ */
+int esmtp_stage_abort(struct esmtp_net *en, u32 portid,
 		      struct netlink_ext_ack *extack);
 
 /**

@@ -116,7 +116,7 @@ kernel_log_start()
 # clocks and timers that find the emulated machine slow.
 kernel_log_bad()
 {
-	local other='taint|netlink: .*(leftover|attribute type)|Possible SYN flooding|suspect GRO|clocksource|hrtimer: interrupt took|perf: interrupt took'
+	local other='taint|netlink: .*(leftover|attribute type)|(nla_validate_parse|validate_nla): [0-9]+ callbacks suppressed|Possible SYN flooding|suspect GRO|clocksource|hrtimer: interrupt took|perf: interrupt took'
 	{
 		dmesg -l emerg,alert,crit,err,warn | grep -vE "$other"
 		dmesg | grep -E 'WARNING|BUG|Oops|Call Trace|UBSAN|KASAN|KCSAN|INFO: (possible|task|rcu)|possible (recursive|circular|irq)|general protection|unregister_netdevice: waiting|refcount_t|scheduling while atomic|unreferenced object|segfault'

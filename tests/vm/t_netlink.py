@@ -268,12 +268,13 @@ def test_refused_messages(s):
 def test_unknown_attributes(s):
     """Every command refuses every attribute that it does not know; a kernel may die of one that it lets through."""
     known = {ESMTP_CMD_STAGE_POLICY: {ESMTP_A_POLICY}, ESMTP_CMD_COUNTERS_RESET: {ESMTP_A_POLICY},
+             ESMTP_CMD_STAGE_TABLE: {ESMTP_A_TABLE},
              ESMTP_CMD_STAGE_COMMIT: {ESMTP_A_GENERATION, ESMTP_A_CHECK_ONLY}}
     for kind in (*range(__ESMTP_A_MAX + 3), 100, 0x3fff):
         for cmd in range(ESMTP_CMD_STATUS_GET, ESMTP_CMD_EVENT):
             if kind in known.get(cmd, ()):
                 continue
-            call = s.dump if cmd == ESMTP_CMD_POLICY_GET else s.request
+            call = s.dump if cmd in (ESMTP_CMD_POLICY_GET, ESMTP_CMD_TABLE_GET) else s.request
             r = refused(lambda call=call, cmd=cmd, kind=kind: call(cmd, [u8(kind, 1)]), errno.EINVAL)
             assert r.offset == 20 and r.sentence, f"command {cmd}, attribute {kind}: {r}"
 

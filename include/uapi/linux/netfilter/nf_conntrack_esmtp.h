@@ -32,8 +32,19 @@
  *	other. So send policies that ask for a slot first. A refused message
  *	leaves the stage as it was.
  *
+ * ESMTP_CMD_STAGE_TABLE
+ *	A piece of one ESMTP_A_TABLE, which recognises texts for rules to match, is
+ *	added to the stage. The first piece has all attributes; those that follow have
+ *	ESMTP_A_TABLE_ID, ESMTP_A_TABLE_OFFSET and ESMTP_A_TABLE_DATA. The data of
+ *	all pieces, in order and without gaps, is the table, whose format is
+ *	described in include/esmtp/table.h, and behind it the source that it was
+ *	made from, which is kept for ESMTP_CMD_TABLE_GET and never looked at. With its
+ *	last piece the table is verified; if it is bad it is refused and gone from the
+ *	stage. Any other refused message leaves the stage as it was. Policies that
+ *	use a table come behind it.
+ *
  * ESMTP_CMD_STAGE_COMMIT
- *	The staged policies replace all running ones; ESMTP_A_GENERATION
+ *	The staged policies and tables replace all running ones; ESMTP_A_GENERATION
  *	becomes the namespace's generation, 0 only if nothing is staged, which
  *	is the empty configuration. Nothing can fail once the message has been
  *	accepted; counters begin at zero. Connections keep the policy that they
@@ -49,6 +60,12 @@
  *	with a name seen before hold ESMTP_A_POLICY_SLOT and further rules.
  *	Every message carries ESMTP_A_GENERATION; NLM_F_DUMP_INTR says that a
  *	commit fell into the dump.
+ *
+ * ESMTP_CMD_TABLE_GET
+ *	dump: the sources of the tables, in the order in which they were staged, in
+ *	messages with ESMTP_A_GENERATION and ESMTP_A_TABLE: all attributes, of which
+ *	ESMTP_A_TABLE_DATA is a piece of the source and ESMTP_A_TABLE_OFFSET its place
+ *	there. NLM_F_DUMP_INTR as above.
  *
  * ESMTP_CMD_COUNTERS_RESET
  *	do: sets every counter of the namespace and its policies to zero, or with
@@ -86,6 +103,8 @@ enum esmtp_cmd {
 	ESMTP_CMD_STAGE_ABORT,
 	ESMTP_CMD_POLICY_GET,
 	ESMTP_CMD_COUNTERS_RESET,
+	ESMTP_CMD_STAGE_TABLE,
+	ESMTP_CMD_TABLE_GET,
 	ESMTP_CMD_EVENT,
 	__ESMTP_CMD_MAX,
 };
@@ -102,6 +121,7 @@ enum esmtp_attr {
 	ESMTP_A_SESSIONS,	/* u32: inspected connections, tombstones included */
 	ESMTP_A_COUNTERS,	/* nest: u64 attributes, type = enum esmtp_ns_counter */
 	ESMTP_A_EVENT,		/* nest: enum esmtp_event_attr */
+	ESMTP_A_TABLE,		/* nest: enum esmtp_table_attr */
 	__ESMTP_A_MAX,
 };
 #define ESMTP_A_MAX (__ESMTP_A_MAX - 1)
@@ -156,6 +176,18 @@ enum esmtp_cond_attr {
 	__ESMTP_A_COND_MAX,
 };
 #define ESMTP_A_COND_MAX (__ESMTP_A_COND_MAX - 1)
+
+enum esmtp_table_attr {
+	ESMTP_A_TABLE_UNSPEC,
+	ESMTP_A_TABLE_ID,		/* u32: the table's, unlike any other's of the stage */
+	ESMTP_A_TABLE_NAME,		/* string, as a policy's; unlike any other table's */
+	ESMTP_A_TABLE_SIZE,		/* u32: bytes of the table, 1 … ESMTP_TABLE_SIZE_MAX */
+	ESMTP_A_TABLE_SOURCE_SIZE,	/* u32: bytes of its source, 0 … ESMTP_TABLE_SIZE_MAX */
+	ESMTP_A_TABLE_OFFSET,		/* u32: of ESMTP_A_TABLE_DATA */
+	ESMTP_A_TABLE_DATA,		/* binary: a piece */
+	__ESMTP_A_TABLE_MAX,
+};
+#define ESMTP_A_TABLE_MAX (__ESMTP_A_TABLE_MAX - 1)
 
 enum esmtp_event_attr {
 	ESMTP_A_EVENT_UNSPEC,

@@ -103,6 +103,8 @@ struct items {
 
 enum stmt_kind {
 	STMT_FLUSH,
+	STMT_REGEX,
+	STMT_DOMAINS,
 	STMT_POLICY,
 	STMT_EXEMPT,
 	STMT_CLASS,
@@ -114,8 +116,9 @@ enum stmt_kind {
  * @next: the one behind it
  * @loc: its place, of a block that of its first line
  * @kind: what it is
- * @name: of a policy or class
- * @words: of STMT_EXEMPT
+ * @name: of a table, policy or class
+ * @words: of STMT_REGEX, STMT_DOMAINS, STMT_EXEMPT
+ * @nocase: of STMT_REGEX
  * @items: of a block
  */
 struct stmt {
@@ -124,6 +127,7 @@ struct stmt {
 	enum stmt_kind kind;
 	struct word *name;
 	struct words words;
+	bool nocase;
 	struct items items;
 };
 

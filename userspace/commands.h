@@ -39,11 +39,13 @@ bool load_nothing(struct erecs *errors);
 
 /* stage.c */
 bool stage_begin(struct genl *g, struct erecs *errors);
+bool stage_tables(struct genl *g, const struct config *c, struct erecs *errors);
 bool stage_policies(struct genl *g, struct config *c, struct erecs *errors);
 bool stage_commit(struct genl *g, uint64_t generation, bool check, struct erecs *errors);
 
 /* list.c */
 bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struct erecs *errors);
+bool read_tables(struct genl *g, struct config *c, struct erecs *errors);
 bool read_status(struct genl *g, struct status *s, struct erecs *errors);
 
 #endif

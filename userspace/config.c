@@ -9,6 +9,35 @@
 #include "util.h"
 
 /**
+ * config_table() - look a table up
+ * @c: the configuration
+ * @name: its name
+ *
+ * Return: the table, or NULL.
+ */
+struct table *config_table(const struct config *c, const char *name)
+{
+	for (struct table *t = c->tables; t; t = t->next)
+		if (!strcmp(t->name, name))
+			return t;
+	return NULL;
+}
+
+/**
+ * config_add_table() - add a table behind the others
+ * @c: the configuration
+ * @t: the table; gets the next number
+ */
+void config_add_table(struct config *c, struct table *t)
+{
+	struct table **tail = &c->tables;
+
+	for (t->id = 1; *tail; tail = &(*tail)->next)
+		t->id++;
+	*tail = t;
+}
+
+/**
  * config_policy() - look a policy up
  * @c: the configuration
  * @name: its name

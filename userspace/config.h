@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
+#include "automaton.h"
 #include "cond.h"
 #include "erec.h"
 #include "interval.h"
@@ -59,13 +60,40 @@ struct policy {
 };
 
 /**
- * struct names - a list of interface names
- * @v: the names
+ * struct names - a list of words: interface names, expressions, domains
+ * @v: the words
  * @n: how many
  */
 struct names {
 	const char **v;
 	size_t n;
+};
+
+enum table_kind {
+	TABLE_REGEX,
+	TABLE_DOMAINS,
+};
+
+/**
+ * struct table - texts that a rule can ask for by a name
+ * @next: the one behind it
+ * @loc: where it was written
+ * @kind: what it was made from
+ * @name: its name
+ * @words: expressions or domains
+ * @nocase: letters of expressions stand for both cases
+ * @id: its number in the module; from 1
+ * @blob: what the module takes; empty if it was read from the module
+ */
+struct table {
+	struct table *next;
+	struct location loc;
+	enum table_kind kind;
+	const char *name;
+	struct names words;
+	bool nocase;
+	uint32_t id;
+	struct blob blob;
 };
 
 /* The lines of a class, in the order in which they are listed. */
@@ -121,6 +149,7 @@ struct inspect {
 
 /**
  * struct config - a whole configuration
+ * @tables: in the order of the file
  * @policies: in the order of the file, or of their slots
  * @classes: in the order of the file
  * @exempt: hosts that are never inspected
@@ -130,6 +159,7 @@ struct inspect {
  * @exempt_loc: where the exempt hosts were written
  */
 struct config {
+	struct table *tables;
 	struct policy *policies;
 	struct class *classes;
 	struct intervals exempt;
@@ -139,6 +169,8 @@ struct config {
 	struct location exempt_loc;
 };
 
+struct table *config_table(const struct config *c, const char *name);
+void config_add_table(struct config *c, struct table *t);
 struct policy *config_policy(const struct config *c, const char *name);
 struct class *config_class(const struct config *c, const char *name);
 unsigned int config_policies(const struct config *c);

@@ -288,7 +288,19 @@ static void evaluate_kind(const struct ast *ast, enum stmt_kind kind, struct con
 		case STMT_INSPECT:
 			evaluate_inspect(s, c, errors);
 			break;
+		default:
+			break;
 		}
+	}
+}
+
+static void evaluate_tables(const struct ast *ast, struct config *c, struct erecs *errors)
+{
+	for (const struct stmt *s = ast->head; s; s = s->next) {
+		if (s->kind != STMT_REGEX && s->kind != STMT_DOMAINS)
+			continue;
+		check_name(s->name, s->kind == STMT_REGEX ? "regex" : "list", errors);
+		evaluate_table(s, c, errors);
 	}
 }
 
@@ -310,6 +322,7 @@ bool language_evaluate(const struct ast *ast, struct config *c, struct erecs *er
 		erec_add(errors, &ast->end,
 			 "there is no statement; 'flush ruleset' alone empties the configuration");
 	evaluate_kind(ast, STMT_FLUSH, c, errors);
+	evaluate_tables(ast, c, errors);
 	evaluate_kind(ast, STMT_POLICY, c, errors);
 	evaluate_kind(ast, STMT_CLASS, c, errors);
 	evaluate_kind(ast, STMT_EXEMPT, c, errors);

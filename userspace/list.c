@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "commands.h"
+#include "evaluate.h"
+#include "language.h"
 #include "module.h"
 #include "nft.h"
+#include "util.h"
 #include "wire.h"
 
 #define READ_TRIES 10
@@ -40,6 +43,51 @@ bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struc
 	c->policies = d.policies;
 	if (generation)
 		*generation = d.generation;
+	return !err;
+}
+
+/* The module keeps the statement that a table came from, as we print it. */
+static bool read_source(const struct table_source *s, struct config *c, struct erecs *errors)
+{
+	struct input *in = mem_alloc(sizeof(*in));
+	struct ast ast;
+
+	*in = (struct input){ "the module's table", s->text, s->len };
+	if (s->len != s->size || !language_parse(in, &ast, errors) || !ast.head ||
+	    (ast.head->kind != STMT_REGEX && ast.head->kind != STMT_DOMAINS)) {
+		erec_add(errors, NULL, "the source of table %s is not esmtpctl's", s->name);
+		return false;
+	}
+	config_add_table(c, table_of_stmt(ast.head));
+	return true;
+}
+
+/**
+ * read_tables() - read the sources of the running tables
+ * @g: the socket
+ * @c: gets the tables
+ * @errors: why not
+ *
+ * Return: true if they were read.
+ */
+bool read_tables(struct genl *g, struct config *c, struct erecs *errors)
+{
+	struct table_source *sources = NULL;
+	struct kerror ke;
+	int err = 0;
+
+	for (int i = 0; i < READ_TRIES; i++) {
+		sources = NULL;
+		err = genl_talk(g, genl_request(g, ESMTP_CMD_TABLE_GET, NLM_F_DUMP),
+				wire_get_table, &sources, &ke);
+		if (err != -EINTR)
+			break;
+	}
+	if (err)
+		erec_add(errors, NULL, "the tables cannot be read: %s", kerror_text(&ke));
+	for (const struct table_source *s = sources; s && !err; s = s->next)
+		if (!read_source(s, c, errors))
+			return false;
 	return !err;
 }
 
@@ -77,7 +125,8 @@ bool command_list_ruleset(struct request *r)
 
 	if (!genl_open(&g, &r->errors))
 		return false;
-	ok = nft_read(&t, &r->errors) && read_policies(&g, &t.config, NULL, &r->errors);
+	ok = nft_read(&t, &r->errors) && read_tables(&g, &t.config, &r->errors) &&
+	     read_policies(&g, &t.config, NULL, &r->errors);
 	genl_close(&g);
 	if (ok)
 		output_ruleset(&r->o, &t.config);

@@ -119,7 +119,8 @@ static bool stage_and_put(struct genl *g, struct config *c, bool check, struct r
 	uint64_t generation = generation_new();
 	struct nft_table old;
 
-	if (!stage_begin(g, &r->errors) || !stage_policies(g, c, &r->errors) ||
+	if (!stage_begin(g, &r->errors) || !stage_tables(g, c, &r->errors) ||
+	    !stage_policies(g, c, &r->errors) ||
 	    !nft_read(&old, &r->errors) ||
 	    !put_and_commit(g, c, generation, check, &old.guard, &r->errors))
 		return false;
@@ -141,7 +142,7 @@ bool load(struct config *c, bool check, struct request *r)
 	struct genl g;
 	bool ok;
 
-	if (!c->policies && !c->classes && !c->exempt.n && !c->inspect)
+	if (!c->tables && !c->policies && !c->classes && !c->exempt.n && !c->inspect)
 		return check || load_nothing(&r->errors);
 	if (!genl_open(&g, &r->errors))
 		return false;

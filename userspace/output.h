@@ -33,6 +33,7 @@ struct output {
 /**
  * struct output_ops - a format
  * @begin: before the first object
+ * @table: one regex or list
  * @policy: one policy, @position from 0
  * @exempt: the exempt hosts of a configuration
  * @class: one class
@@ -47,6 +48,7 @@ struct output {
  */
 struct output_ops {
 	void (*begin)(struct output *o);
+	void (*table)(struct output *o, const struct table *t);
 	void (*policy)(struct output *o, const struct policy *p, unsigned int position);
 	void (*exempt)(struct output *o, const struct intervals *set);
 	void (*class)(struct output *o, const struct class *k);

@@ -9,6 +9,7 @@
 
 #include "names.h"
 #include "output.h"
+#include "util.h"
 
 #define JSON_SCHEMA_VERSION 2
 
@@ -115,19 +116,33 @@ static json_t *rules_json(const struct policy *p, bool counters)
 	return a;
 }
 
-/* JSON is UTF-8; a description is whatever somebody typed. */
-static json_t *description_json(const char *s)
+/* JSON is UTF-8; a description or an expression is whatever somebody typed. */
+static json_t *text_json(const char *s)
 {
-	char buf[ESMTP_DESCRIPTION_MAX + 1];
 	json_t *j = json_string(s);
+	char *copy;
 
 	if (j)
 		return j;
-	snprintf(buf, sizeof(buf), "%s", s);
-	for (char *p = buf; *p; p++)
+	copy = mem_strdup(s);
+	for (char *p = copy; *p; p++)
 		if (*p & 0x80)
 			*p = '?';
-	return json_string(buf);
+	return json_string(copy);
+}
+
+static void table(struct output *o, const struct table *t)
+{
+	json_t *j = json_object(), *words = json_array();
+	bool regex = t->kind == TABLE_REGEX;
+
+	for (size_t i = 0; i < t->words.n; i++)
+		json_array_append_new(words, text_json(t->words.v[i]));
+	json_object_set_new(j, "name", json_string(t->name));
+	json_object_set_new(j, regex ? "expressions" : "elements", words);
+	if (regex)
+		json_object_set_new(j, "nocase", json_boolean(t->nocase));
+	add(o, regex ? "regex" : "domains", j);
 }
 
 static void policy(struct output *o, const struct policy *p, unsigned int position)
@@ -136,7 +151,7 @@ static void policy(struct output *o, const struct policy *p, unsigned int positi
 
 	json_object_set_new(j, "name", json_string(p->name));
 	if (p->description)
-		json_object_set_new(j, "description", description_json(p->description));
+		json_object_set_new(j, "description", text_json(p->description));
 	json_object_set_new(j, "slot", number(p->slot == SLOT_ANY ? position : p->slot));
 	json_object_set_new(j, "banner", json_string(p->flags & ESMTP_POLICY_F_MASK_BANNER ?
 						     "mask" : "keep"));
@@ -304,6 +319,7 @@ static void fault(struct output *o, const char *sentence)
 
 const struct output_ops output_json = {
 	.begin = begin,
+	.table = table,
 	.policy = policy,
 	.exempt = exempt,
 	.class = class,

@@ -49,6 +49,42 @@ static void put_set(struct output *o, const struct intervals *set, const char *i
 	fprintf(o->f, "%s%s}", rows ? "\n" : " ", rows ? indent : "");
 }
 
+/* Quotes are for what a reader would take apart otherwise. */
+static void put_word(struct output *o, const struct table *t, size_t i)
+{
+	const char *s = t->words.v[i];
+	bool quoted = t->kind == TABLE_REGEX || strpbrk(s, "{},;#> \t");
+
+	fprintf(o->f, quoted ? "\"%s\"" : "%s", s);
+}
+
+static void put_words(struct output *o, const struct table *t)
+{
+	size_t row = t->kind == TABLE_REGEX ? 1 : SET_ROW;
+
+	if (t->words.n == 1) {
+		put_word(o, t, 0);
+		return;
+	}
+	fputs("{", o->f);
+	for (size_t i = 0; i < t->words.n; i++) {
+		if (i % row == 0)
+			fprintf(o->f, "%s\n\t", i ? "," : "");
+		else
+			fputs(", ", o->f);
+		put_word(o, t, i);
+	}
+	fputs("\n}", o->f);
+}
+
+static void table(struct output *o, const struct table *t)
+{
+	gap(o);
+	fprintf(o->f, "%s %s ", t->kind == TABLE_REGEX ? "regex" : "domains", t->name);
+	put_words(o, t);
+	fputs(t->nocase ? " nocase\n" : "\n", o->f);
+}
+
 static void put_ifnames(struct output *o, const struct names *names)
 {
 	if (names->n == 1) {
@@ -250,6 +286,7 @@ static void fault(struct output *o, const char *sentence)
 
 const struct output_ops output_text = {
 	.begin = begin,
+	.table = table,
 	.policy = policy,
 	.exempt = exempt,
 	.class = class,

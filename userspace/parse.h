@@ -14,6 +14,7 @@
  * @line: where the scanner stands
  * @column: where the scanner stands
  * @depth: of braces within a set of values
+ * @values: the name that is read next has values behind it
  * @finished: the separator before the end of the file was given
  * @token: text of the last token, for messages
  */
@@ -25,6 +26,7 @@ struct parse {
 	unsigned int line;
 	unsigned int column;
 	unsigned int depth;
+	bool values;
 	bool finished;
 	const char *token;
 };

@@ -94,15 +94,16 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token BODY "body" HEADER "header" SENDER "sender-address" MIME "mime" FILENAME "filename"
 %token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
 %token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask"
+%token REGEX "regex" NOCASE "nocase" DOMAINS "domains"
 %token HOST "host" SADDR "saddr" DADDR "daddr" DPORT "dport" IIFNAME "iifname" OIFNAME "oifname"
 
 %type <stmt> stmt
 %type <items> policy_lines policy_body class_lines class_body inspect_lines inspect_body
 %type <item> policy_line match action class_line inspect_line
-%type <words> values list
+%type <words> values list strings string_list
 %type <word> value
 %type <cond> conds cond match_cond
-%type <value> line_match set_match class_key verdict
+%type <value> line_match set_match class_key verdict nocase
 
 %%
 
@@ -123,6 +124,21 @@ stmt		: FLUSH RULESET SEP
 			@$ = @1;
 			$$ = stmt_new(&@$, STMT_EXEMPT, NULL);
 			$$->words = $2;
+		}
+		| REGEX NAME strings nocase SEP
+		{
+			@$.last_line = @2.last_line;
+			@$.last_column = @2.last_column;
+			$$ = stmt_new(&@$, STMT_REGEX, $2);
+			$$->words = $3;
+			$$->nocase = $4;
+		}
+		| DOMAINS NAME values SEP
+		{
+			@$.last_line = @2.last_line;
+			@$.last_column = @2.last_column;
+			$$ = stmt_new(&@$, STMT_DOMAINS, $2);
+			$$->words = $3;
 		}
 		| POLICY NAME '{' policy_body '}'
 		{
@@ -291,6 +307,20 @@ inspect_line	: CLASS NAME EXEMPT	{ $$ = inspect_new(&@$, INSPECT_EXEMPT, $2, NUL
 			$$ = item_new(&@$, ITEM_PORTS, 0);
 			$$->words = $2;
 		}
+		;
+
+nocase		: %empty		{ $$ = 0; }
+		| NOCASE		{ $$ = 1; }
+		;
+
+strings		: STRING		{ $$ = words_one($1); $$.loc = @$; }
+		| '{' string_list '}'	{ $$ = $2; $$.loc = @$; }
+		| '{' string_list ',' '}' { $$ = $2; $$.loc = @$; }
+		;
+
+string_list	: STRING		{ $$ = words_one($1); }
+		| string_list STRING	{ $$ = $1; words_add(&$$, $2); }
+		| string_list ',' STRING { $$ = $1; words_add(&$$, $3); }
 		;
 
 values		: value			{ $$ = words_one($1); $$.loc = @$; }

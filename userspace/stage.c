@@ -5,9 +5,11 @@
  * can have one, so it is also the lock that keeps two loads apart.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "output.h"
 #include "util.h"
 #include "wire.h"
 
@@ -40,6 +42,64 @@ bool stage_begin(struct genl *g, struct erecs *errors)
 	else if (err)
 		erec_add(errors, NULL, "%s", kerror_text(&ke));
 	return !err;
+}
+
+/* What the module keeps of a table for a listing: its statement. To be freed. */
+static struct blob table_source(const struct table *t)
+{
+	struct output o = { .ops = &output_text };
+	struct blob source = { NULL, 0 };
+	char *text = NULL;
+
+	o.f = open_memstream(&text, &source.len);
+	if (!o.f)
+		return source;
+	o.ops->begin(&o);
+	o.ops->table(&o, t);
+	fclose(o.f);
+	source.data = text;
+	return source;
+}
+
+static bool stage_table(struct genl *g, const struct table *t, const struct blob *source,
+			struct erecs *errors)
+{
+	struct nlmsghdr *nlh;
+	struct kerror ke;
+	size_t at = 0;
+
+	while (at < t->blob.len + source->len) {
+		nlh = genl_request(g, ESMTP_CMD_STAGE_TABLE, NLM_F_ACK);
+		at += wire_put_table(nlh, t, source, at);
+		if (!genl_talk(g, nlh, NULL, NULL, &ke))
+			continue;
+		erec_add(errors, &t->loc, "%s: %s", t->name, kerror_text(&ke));
+		return false;
+	}
+	return true;
+}
+
+/**
+ * stage_tables() - put all tables of a configuration into the stage
+ * @g: the socket that has it
+ * @c: the configuration
+ * @errors: what the module refuses
+ *
+ * Return: true if it took all of them.
+ */
+bool stage_tables(struct genl *g, const struct config *c, struct erecs *errors)
+{
+	bool ok = true;
+
+	for (const struct table *t = c->tables; t && ok; t = t->next) {
+		struct blob source = table_source(t);
+
+		ok = source.data && stage_table(g, t, &source, errors);
+		if (!source.data)
+			erec_add(errors, &t->loc, "there is no memory for the source of %s", t->name);
+		free(source.data);
+	}
+	return ok;
 }
 
 static void say(const struct policy *p, const struct attr_places *places, const struct kerror *ke,

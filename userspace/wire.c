@@ -309,6 +309,102 @@ int wire_get_policy(const struct nlmsghdr *nlh, void *dump)
 	return MNL_CB_OK;
 }
 
+/* What of a table and the source behind it begins at an offset, up to a piece. */
+static size_t piece(const struct table *t, const struct blob *source, size_t offset,
+		    const char **data)
+{
+	bool table = offset < t->blob.len;
+	const struct blob *b = table ? &t->blob : source;
+	size_t at = table ? offset : offset - t->blob.len;
+
+	*data = (const char *)b->data + at;
+	return b->len - at < WIRE_PIECE_MAX ? b->len - at : WIRE_PIECE_MAX;
+}
+
+/**
+ * wire_put_table() - put a piece of a table into a message
+ * @nlh: the message
+ * @t: the table
+ * @source: what it was made from
+ * @offset: of the piece, in the table and the source behind it
+ *
+ * Return: the bytes of the piece.
+ */
+size_t wire_put_table(struct nlmsghdr *nlh, const struct table *t, const struct blob *source,
+		      size_t offset)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_TABLE);
+	const char *data;
+	size_t len;
+
+	mnl_attr_put_u32(nlh, ESMTP_A_TABLE_ID, t->id);
+	if (!offset) {
+		mnl_attr_put_strz(nlh, ESMTP_A_TABLE_NAME, t->name);
+		mnl_attr_put_u32(nlh, ESMTP_A_TABLE_SIZE, (uint32_t)t->blob.len);
+		mnl_attr_put_u32(nlh, ESMTP_A_TABLE_SOURCE_SIZE, (uint32_t)source->len);
+	}
+	mnl_attr_put_u32(nlh, ESMTP_A_TABLE_OFFSET, (uint32_t)offset);
+	len = piece(t, source, offset, &data);
+	mnl_attr_put(nlh, ESMTP_A_TABLE_DATA, len, data);
+	mnl_attr_nest_end(nlh, nest);
+	return len;
+}
+
+static struct table_source *source_append(struct table_source **list, const char *name,
+					  uint32_t size)
+{
+	struct table_source *s;
+
+	while (*list)
+		list = &(*list)->next;
+	s = mem_alloc(sizeof(*s));
+	s->name = mem_strdup(name);
+	s->size = size;
+	s->text = mem_alloc((size_t)size + 1);
+	*list = s;
+	return s;
+}
+
+static struct table_source *source_find(struct table_source *s, const char *name)
+{
+	while (s && strcmp(s->name, name))
+		s = s->next;
+	return s;
+}
+
+/**
+ * wire_get_table() - read one message of a dump of tables
+ * @nlh: the message
+ * @list: struct table_source *: what has come so far
+ *
+ * A long source comes in pieces, in order.
+ *
+ * Return: MNL_CB_OK.
+ */
+int wire_get_table(const struct nlmsghdr *nlh, void *list)
+{
+	char name[ESMTP_POLICY_NAME_MAX + 1];
+	struct table_source **sources = list, *s;
+	struct attrs top, a;
+	size_t len;
+
+	parse_top(nlh, &top);
+	if (!parse_nest(&top, ESMTP_A_TABLE, &a, ESMTP_A_TABLE_MAX))
+		return MNL_CB_OK;
+	get_string(&a, ESMTP_A_TABLE_NAME, name, sizeof(name));
+	s = source_find(*sources, name);
+	if (!s && get_u32(&a, ESMTP_A_TABLE_SOURCE_SIZE) <= ESMTP_TABLE_SIZE_MAX)
+		s = source_append(sources, name, get_u32(&a, ESMTP_A_TABLE_SOURCE_SIZE));
+	if (!s || !a.tb[ESMTP_A_TABLE_DATA] || get_u32(&a, ESMTP_A_TABLE_OFFSET) != s->len)
+		return MNL_CB_OK;
+	len = mnl_attr_get_payload_len(a.tb[ESMTP_A_TABLE_DATA]);
+	if (len > s->size - s->len)
+		len = s->size - s->len;
+	memcpy(s->text + s->len, mnl_attr_get_payload(a.tb[ESMTP_A_TABLE_DATA]), len);
+	s->len += len;
+	return MNL_CB_OK;
+}
+
 /**
  * wire_get_status() - read the answer to ESMTP_CMD_STATUS_GET
  * @nlh: the answer

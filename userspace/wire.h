@@ -10,6 +10,7 @@
 #include "status.h"
 
 #define WIRE_RULES_MAX	256	/* rules in one message */
+#define WIRE_PIECE_MAX	24576	/* bytes of a table in one message */
 
 /**
  * struct attr_places - which statement an attribute of a message came from
@@ -35,6 +36,25 @@ struct dump {
 	struct policy *policies;
 };
 
+/**
+ * struct table_source - a table as the module keeps it for a listing
+ * @next: the one behind it
+ * @name: its name
+ * @text: its statement
+ * @len: bytes of @text so far
+ * @size: bytes of @text when all have come
+ */
+struct table_source {
+	struct table_source *next;
+	const char *name;
+	char *text;
+	size_t len;
+	size_t size;
+};
+
+size_t wire_put_table(struct nlmsghdr *nlh, const struct table *t, const struct blob *source,
+		      size_t offset);
+int wire_get_table(const struct nlmsghdr *nlh, void *list);
 void wire_put_policy(struct nlmsghdr *nlh, const struct policy *p, unsigned int first,
 		     struct attr_places *places);
 const struct location *wire_place(const struct attr_places *places, uint32_t offset);

@@ -204,6 +204,72 @@ static bool same_policy(const struct policy *a, const struct policy *b)
 	return true;
 }
 
+/* The pieces of a table that is sent, joined, are the table and its source. */
+static void test_table(size_t size, size_t source_size)
+{
+	struct table t = { .name = "t", .id = 7, .blob = { mem_alloc(size), size } };
+	struct blob source = { mem_alloc(source_size + 1), source_size };
+	char *joined = mem_alloc(size + source_size + 1), name[64];
+	const struct nlattr *attr, *data;
+	static uint64_t buf[4096];
+	struct nlmsghdr *nlh;
+	size_t at = 0, len;
+	bool ok = true;
+
+	for (size_t i = 0; i < size + source_size; i++)
+		((char *)(i < size ? t.blob.data : source.data))[i < size ? i : i - size] = (char)rand();
+	while (at < size + source_size) {
+		nlh = message_new(buf, sizeof(buf), ESMTP_CMD_STAGE_TABLE);
+		len = wire_put_table(nlh, &t, &source, at);
+		data = NULL;
+		mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr) + MNL_ATTR_HDRLEN)
+			if (mnl_attr_get_type(attr) == ESMTP_A_TABLE_DATA)
+				data = attr;
+		ok &= len && data && mnl_attr_get_payload_len(data) == len &&
+		      nlh->nlmsg_len < sizeof(buf) && at + len <= size + source_size;
+		if (!ok)
+			break;
+		memcpy(joined + at, mnl_attr_get_payload(data), len);
+		at += len;
+	}
+	snprintf(name, sizeof(name), "wire: table of %zu bytes, source of %zu, in pieces", size, source_size);
+	result(name, ok && !memcmp(joined, t.blob.data, size) &&
+	       !memcmp(joined + size, source.data, source_size));
+	mem_release();
+}
+
+/* Two sources, the first in two pieces; one that lies about its size; a gap. */
+static void test_sources(void)
+{
+	static const struct {
+		const char *name, *text;
+		uint32_t size, offset;
+	} pieces[] = {
+		{ "a", "regex a", 11, 0 }, { "b", "x", 1, 0 }, { "a", " \"x\"", 11, 7 },
+		{ "c", "0123456789", 4, 0 }, { "d", "y", 9, 3 }, { "e", "z", ESMTP_TABLE_SIZE_MAX + 1, 0 },
+	};
+	struct table_source *list = NULL;
+	static uint64_t buf[512];
+	char got[256] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+		struct nlmsghdr *nlh = message_new(buf, sizeof(buf), ESMTP_CMD_TABLE_GET);
+		struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_TABLE);
+
+		mnl_attr_put_strz(nlh, ESMTP_A_TABLE_NAME, pieces[i].name);
+		mnl_attr_put_u32(nlh, ESMTP_A_TABLE_SOURCE_SIZE, pieces[i].size);
+		mnl_attr_put_u32(nlh, ESMTP_A_TABLE_OFFSET, pieces[i].offset);
+		mnl_attr_put(nlh, ESMTP_A_TABLE_DATA, strlen(pieces[i].text), pieces[i].text);
+		mnl_attr_nest_end(nlh, nest);
+		wire_get_table(nlh, &list);
+	}
+	for (const struct table_source *s = list; s; s = s->next)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s=%s %zu/%zu;", s->name, s->text,
+			 s->len, s->size);
+	same("wire: sources of tables, in pieces", "a=regex a \"x\" 11/11;b=x 1/1;c=0123 4/4;d= 0/9;", got);
+	mem_release();
+}
+
 /* What is sent is read by what reads a dump, in parts as well. */
 static void test_policy(unsigned int n_rules)
 {
@@ -439,6 +505,11 @@ int main(void)
 {
 	test_intervals();
 	test_families();
+	test_table(1, 0);
+	test_table(WIRE_PIECE_MAX, 1);
+	test_table(WIRE_PIECE_MAX + 1, WIRE_PIECE_MAX + 1);
+	test_table(100000, 50000);
+	test_sources();
 	test_policy(0);
 	test_policy(1);
 	test_policy(WIRE_RULES_MAX);

@@ -10,6 +10,7 @@
 
 #include "event.h"
 #include "netlink.h"
+#include "ns_table.h"
 
 /* Notes that one packet may leave behind. */
 #define NOTES_MAX 64
@@ -152,6 +153,10 @@ static int put_event(struct sk_buff *skb, const struct telling *t)
 	    (nla_put_u32(skb, ESMTP_A_EVENT_RULE, ev->rule + 1) ||
 	     nla_put_u8(skb, ESMTP_A_EVENT_MATCH, cond->match)))
 		return -EMSGSIZE;
+	if (cond && cond->table &&
+	    nla_put_string(skb, ESMTP_A_EVENT_TABLE,
+			   esmtp_table_ns(cond->table)->name))
+		return -EMSGSIZE;
 	return put_connection(skb, t->orig);
 }
 
@@ -199,6 +204,8 @@ static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_REPLY_LINE_LENGTH] = "reply line length",
 	[ESMTP_MATCH_INVALID_RCPT_COUNT] = "invalid-recipients count",
 	[ESMTP_MATCH_ANOMALY] = "anomaly",
+	[ESMTP_MATCH_SENDER_TEXT] = "sender-address regex",
+	[ESMTP_MATCH_RECIPIENT_TEXT] = "recipient-address regex",
 };
 
 static const char *const action_words[__ESMTP_ACTION_MAX] = {
@@ -267,6 +274,10 @@ static void reason_print(char *buf, const struct telling *t)
 	if (!cond)
 		scnprintf(buf, REASON_LEN, "%s",
 			  event_words[ev->type] ?: "unknown");
+	else if (cond->table)
+		scnprintf(buf, REASON_LEN, "matched Class %u: %s%s %s",
+			  ev->rule + 1, negate, match_words[cond->match],
+			  esmtp_table_ns(cond->table)->name);
 	else if (esmtp_match_operand(cond->match) != ESMTP_OPERAND_LIMIT)
 		scnprintf(buf, REASON_LEN, "matched Class %u: %s%s",
 			  ev->rule + 1, negate, match_words[cond->match]);

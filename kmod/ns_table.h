@@ -41,6 +41,21 @@ struct esmtp_table_set {
 	struct esmtp_ns_table *v[ESMTP_TABLES_MAX];
 };
 
+/** esmtp_table_engine() - a complete table as the engine has it */
+static inline const struct esmtp_table *
+esmtp_table_engine(const struct esmtp_ns_table *t)
+{
+	return (const struct esmtp_table *)t->data;
+}
+
+/** esmtp_table_ns() - the table that an engine's table is the data of */
+static inline struct esmtp_ns_table *
+esmtp_table_ns(const struct esmtp_table *table)
+{
+	return (struct esmtp_ns_table *)
+		((char *)table - offsetof(struct esmtp_ns_table, data));
+}
+
 /* What ESMTP_A_TABLE may hold in ESMTP_CMD_STAGE_TABLE. */
 extern const struct nla_policy esmtp_table_attrs[ESMTP_A_TABLE_MAX + 1];
 

@@ -134,6 +134,7 @@ static void rules_copy(struct esmtp_policy *to, const struct esmtp_policy *from)
 }
 
 static int rules_grow(struct esmtp_ns_policy *p, struct esmtp_rule_size n,
+		      const struct esmtp_table_set *tables,
 		      const struct nlattr *list, struct netlink_ext_ack *extack)
 {
 	struct esmtp_ns_policy *grown;
@@ -146,11 +147,14 @@ static int rules_grow(struct esmtp_ns_policy *p, struct esmtp_rule_size n,
 	if (!rules_alloc(grown, n))
 		goto out;
 	rules_copy(&grown->engine, &p->engine);
-	err = esmtp_rules_parse(&grown->engine, list, extack);
+	err = esmtp_rules_parse(&grown->engine, tables, list, extack);
 	if (!err)
 		err = rules_check(&grown->engine, old, list, extack);
-	if (err)
+	if (err) {
+		/* Those of the conditions before are the old ones'. */
+		esmtp_rules_put_tables(&grown->engine, p->engine.n_conds);
 		goto out;
+	}
 	swap(p->engine, grown->engine);
 	swap(p->fired, grown->fired);
 	swap(p->fired_base, grown->fired_base);
@@ -160,7 +164,9 @@ out:
 	return err;
 }
 
-int esmtp_policy_append(struct esmtp_ns_policy *p, const struct nlattr *list,
+int esmtp_policy_append(struct esmtp_ns_policy *p,
+			const struct esmtp_table_set *tables,
+			const struct nlattr *list,
 			struct netlink_ext_ack *extack)
 {
 	struct esmtp_rule_size n = esmtp_rules_size(list);
@@ -172,7 +178,7 @@ int esmtp_policy_append(struct esmtp_ns_policy *p, const struct nlattr *list,
 				    "a policy has at most " __stringify(ESMTP_RULES_MAX) " rules");
 		return -E2BIG;
 	}
-	return rules_grow(p, n, list, extack);
+	return rules_grow(p, n, tables, list, extack);
 }
 
 static struct esmtp_policy_stats __percpu *stats_alloc(void)
@@ -191,6 +197,7 @@ static struct esmtp_policy_stats __percpu *stats_alloc(void)
 static void policy_free(struct esmtp_ns_policy *p)
 {
 	free_percpu(p->stats);
+	esmtp_rules_put_tables(&p->engine, 0);
 	rules_free(p);
 	kfree(p);
 }
@@ -214,6 +221,7 @@ static int params_parse(struct esmtp_ns_policy *p, struct nlattr **tb,
 
 struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,
 					   struct nlattr **tb, u8 slot,
+					   const struct esmtp_table_set *tables,
 					   struct netlink_ext_ack *extack)
 {
 	struct esmtp_ns_policy *p;
@@ -231,7 +239,8 @@ struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,
 	p->slot = slot;
 	err = params_parse(p, tb, extack);
 	if (!err)
-		err = esmtp_policy_append(p, tb[ESMTP_A_POLICY_RULES], extack);
+		err = esmtp_policy_append(p, tables, tb[ESMTP_A_POLICY_RULES],
+					  extack);
 	if (err)
 		goto out;
 	p->stats = stats_alloc();

@@ -71,23 +71,28 @@ int esmtp_name_parse(char *name, const struct nlattr *nla,
  * @nest: (NOT NULL) ESMTP_A_POLICY
  * @tb: (NOT NULL) its attributes by type, validated by esmtp_policy_attrs
  * @slot: that it will have
+ * @tables: (MAYBE NULL) those of its stage
  * @extack: says why not
  *
  * Context: process. Return: a policy with one reference, or ERR_PTR().
  */
 struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,
 					   struct nlattr **tb, u8 slot,
+					   const struct esmtp_table_set *tables,
 					   struct netlink_ext_ack *extack);
 
 /**
  * esmtp_policy_append() - add rules to a policy that nobody else sees yet
  * @p: policy; unchanged when this fails
+ * @tables: (MAYBE NULL) those of its stage
  * @list: (MAYBE NULL) ESMTP_A_POLICY_RULES
  * @extack: says why not
  *
  * Context: process. Return: 0 or -errno.
  */
-int esmtp_policy_append(struct esmtp_ns_policy *p, const struct nlattr *list,
+int esmtp_policy_append(struct esmtp_ns_policy *p,
+			const struct esmtp_table_set *tables,
+			const struct nlattr *list,
 			struct netlink_ext_ack *extack);
 
 /**

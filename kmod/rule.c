@@ -10,6 +10,7 @@ static const struct nla_policy cond_attrs[ESMTP_A_COND_MAX + 1] = {
 	[ESMTP_A_COND_NOT] = { .type = NLA_FLAG },
 	[ESMTP_A_COND_LIMIT] = { .type = NLA_U32 },
 	[ESMTP_A_COND_SET] = { .type = NLA_U64 },
+	[ESMTP_A_COND_TABLE] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy cond_list_attrs[ESMTP_A_COND_LIST_MAX + 1] = {
@@ -42,15 +43,41 @@ int esmtp_missing(struct netlink_ext_ack *extack, const struct nlattr *nest,
 	return esmtp_refuse(extack, nest, why);
 }
 
+/* A match of a text takes a table, and nothing else does. */
+static int table_fits(const struct nlattr *nest, struct nlattr **tb,
+		      struct netlink_ext_ack *extack)
+{
+	u8 match = nla_get_u8(tb[ESMTP_A_COND_MATCH]);
+	bool text = esmtp_match_operand(match) == ESMTP_OPERAND_TABLE;
+
+	if (!text && tb[ESMTP_A_COND_TABLE])
+		return esmtp_refuse(extack, tb[ESMTP_A_COND_TABLE],
+				    "this match has no table");
+	if (text && tb[ESMTP_A_COND_LIMIT])
+		return esmtp_refuse(extack, tb[ESMTP_A_COND_LIMIT],
+				    "this match has a table, not a limit");
+	if (text && tb[ESMTP_A_COND_SET])
+		return esmtp_refuse(extack, tb[ESMTP_A_COND_SET],
+				    "this match has a table, not a set");
+	if (text && !tb[ESMTP_A_COND_TABLE])
+		return esmtp_missing(extack, nest, ESMTP_A_COND_TABLE,
+				     "this match needs a table");
+	return 0;
+}
+
 /* A match takes what it compares with, and nothing else. */
 static int cond_fits(const struct nlattr *nest, struct nlattr **tb,
 		     struct netlink_ext_ack *extack)
 {
 	enum esmtp_operand want;
+	int err;
 
 	if (!tb[ESMTP_A_COND_MATCH])
 		return esmtp_missing(extack, nest, ESMTP_A_COND_MATCH,
 				     "a condition needs a match");
+	err = table_fits(nest, tb, extack);
+	if (err || tb[ESMTP_A_COND_TABLE])
+		return err;
 	want = esmtp_match_operand(nla_get_u8(tb[ESMTP_A_COND_MATCH]));
 	if (want != ESMTP_OPERAND_LIMIT && tb[ESMTP_A_COND_LIMIT])
 		return esmtp_refuse(extack, tb[ESMTP_A_COND_LIMIT],
@@ -67,7 +94,22 @@ static int cond_fits(const struct nlattr *nest, struct nlattr **tb,
 	return 0;
 }
 
-static int cond_parse(struct esmtp_cond *c, const struct nlattr *nest,
+static int cond_table(struct esmtp_cond *c,
+		      const struct esmtp_table_set *tables,
+		      const struct nlattr *id, struct netlink_ext_ack *extack)
+{
+	struct esmtp_ns_table *t = esmtp_table_get(tables, nla_get_u32(id));
+
+	if (!t)
+		return esmtp_refuse(extack, id,
+				    "no complete table with this number is staged");
+	c->table = esmtp_table_engine(t);
+	return 0;
+}
+
+static int cond_parse(struct esmtp_cond *c,
+		      const struct esmtp_table_set *tables,
+		      const struct nlattr *nest,
 		      struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[ESMTP_A_COND_MAX + 1];
@@ -85,10 +127,13 @@ static int cond_parse(struct esmtp_cond *c, const struct nlattr *nest,
 		c->limit = nla_get_u32(tb[ESMTP_A_COND_LIMIT]);
 	if (tb[ESMTP_A_COND_SET])
 		c->set = nla_get_u64(tb[ESMTP_A_COND_SET]);
+	if (tb[ESMTP_A_COND_TABLE])
+		return cond_table(c, tables, tb[ESMTP_A_COND_TABLE], extack);
 	return 0;
 }
 
 static int conds_parse(struct esmtp_policy *p, struct esmtp_rule *rule,
+		       const struct esmtp_table_set *tables,
 		       const struct nlattr *list,
 		       struct netlink_ext_ack *extack)
 {
@@ -100,7 +145,7 @@ static int conds_parse(struct esmtp_policy *p, struct esmtp_rule *rule,
 		if (rule->n_conds == ESMTP_CONDS_MAX)
 			return esmtp_refuse(extack, nla,
 					    "a rule has at most " __stringify(ESMTP_CONDS_MAX) " conditions");
-		err = cond_parse(&p->conds[p->n_conds], nla, extack);
+		err = cond_parse(&p->conds[p->n_conds], tables, nla, extack);
 		if (err)
 			return err;
 		p->n_conds++;
@@ -109,7 +154,9 @@ static int conds_parse(struct esmtp_policy *p, struct esmtp_rule *rule,
 	return 0;
 }
 
-static int rule_parse(struct esmtp_policy *p, const struct nlattr *nest,
+static int rule_parse(struct esmtp_policy *p,
+		      const struct esmtp_table_set *tables,
+		      const struct nlattr *nest,
 		      struct netlink_ext_ack *extack)
 {
 	struct esmtp_rule *rule = &p->rules[p->n_rules];
@@ -127,7 +174,7 @@ static int rule_parse(struct esmtp_policy *p, const struct nlattr *nest,
 				     "a rule needs an action");
 	rule->action = nla_get_u8(tb[ESMTP_A_RULE_ACTION]);
 	rule->log = nla_get_flag(tb[ESMTP_A_RULE_LOG]);
-	err = conds_parse(p, rule, tb[ESMTP_A_RULE_CONDS], extack);
+	err = conds_parse(p, rule, tables, tb[ESMTP_A_RULE_CONDS], extack);
 	if (!err)
 		p->n_rules++;
 	return err;
@@ -164,7 +211,9 @@ struct esmtp_rule_size esmtp_rules_size(const struct nlattr *list)
 	return n;
 }
 
-int esmtp_rules_parse(struct esmtp_policy *p, const struct nlattr *list,
+int esmtp_rules_parse(struct esmtp_policy *p,
+		      const struct esmtp_table_set *tables,
+		      const struct nlattr *list,
 		      struct netlink_ext_ack *extack)
 {
 	const struct nlattr *nla;
@@ -173,11 +222,20 @@ int esmtp_rules_parse(struct esmtp_policy *p, const struct nlattr *list,
 	if (!list)
 		return 0;
 	nla_for_each_nested(nla, list, rem) {
-		err = rule_parse(p, nla, extack);
+		err = rule_parse(p, tables, nla, extack);
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+void esmtp_rules_put_tables(const struct esmtp_policy *p, u32 from)
+{
+	u32 i;
+
+	for (i = from; i < p->n_conds; i++)
+		if (p->conds[i].table)
+			esmtp_table_put(esmtp_table_ns(p->conds[i].table));
 }
 
 static int put_cond(struct sk_buff *skb, const struct esmtp_cond *c)
@@ -192,6 +250,10 @@ static int put_cond(struct sk_buff *skb, const struct esmtp_cond *c)
 	case ESMTP_OPERAND_SET:
 		err = nla_put_u64_64bit(skb, ESMTP_A_COND_SET, c->set,
 					ESMTP_A_COND_PAD);
+		break;
+	case ESMTP_OPERAND_TABLE:
+		err = nla_put_u32(skb, ESMTP_A_COND_TABLE,
+				  esmtp_table_ns(c->table)->id);
 		break;
 	case ESMTP_OPERAND_LIMIT:
 		err = nla_put_u32(skb, ESMTP_A_COND_LIMIT, c->limit);

@@ -6,6 +6,7 @@
 #include <net/netlink.h>
 
 #include "../include/esmtp/engine.h"
+#include "ns_table.h"
 
 #define ESMTP_ANSWERS_ONLY \
 	{ .type = NLA_REJECT, .reject_message = "only answers carry this" }
@@ -50,15 +51,26 @@ struct esmtp_rule_size esmtp_rules_size(const struct nlattr *list);
 /**
  * esmtp_rules_parse() - append a list to the rules of a policy
  * @p: policy that has room for it
+ * @tables: (MAYBE NULL) those of its stage
  * @list: (MAYBE NULL) ESMTP_A_POLICY_RULES
  * @extack: says why not
  *
- * What the rules mean is esmtp_policy_prepare()'s business.
+ * What the rules mean is esmtp_policy_prepare()'s business. Conditions that were appended have a
+ * reference to their table, also when this fails: see esmtp_rules_put_tables().
  *
  * Context: process. Return: 0 or -EINVAL.
  */
-int esmtp_rules_parse(struct esmtp_policy *p, const struct nlattr *list,
+int esmtp_rules_parse(struct esmtp_policy *p,
+		      const struct esmtp_table_set *tables,
+		      const struct nlattr *list,
 		      struct netlink_ext_ack *extack);
+
+/**
+ * esmtp_rules_put_tables() - give back the tables that conditions have
+ * @p: policy
+ * @from: the first of these conditions; all behind it are
+ */
+void esmtp_rules_put_tables(const struct esmtp_policy *p, u32 from);
 
 /**
  * esmtp_rule_put() - ESMTP_A_RULE of an answer

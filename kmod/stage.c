@@ -166,14 +166,16 @@ static int part_check(struct nlattr **tb, struct netlink_ext_ack *extack)
 	return 0;
 }
 
-static struct esmtp_ns_policy *stage_part(struct esmtp_ns_policy *p,
+static struct esmtp_ns_policy *stage_part(const struct esmtp_stage *st,
+					  struct esmtp_ns_policy *p,
 					  struct nlattr **tb,
 					  struct netlink_ext_ack *extack)
 {
 	int err = part_check(tb, extack);
 
 	if (!err)
-		err = esmtp_policy_append(p, tb[ESMTP_A_POLICY_RULES], extack);
+		err = esmtp_policy_append(p, st->tables,
+					  tb[ESMTP_A_POLICY_RULES], extack);
 	return err ? ERR_PTR(err) : p;
 }
 
@@ -187,7 +189,7 @@ static struct esmtp_ns_policy *stage_add(struct esmtp_net *en,
 
 	if (slot < 0)
 		return ERR_PTR(slot);
-	p = esmtp_policy_build(nest, tb, slot, extack);
+	p = esmtp_policy_build(nest, tb, slot, en->stage->tables, extack);
 	if (!IS_ERR(p))
 		en->stage->slot[slot] = p;
 	return p;
@@ -205,7 +207,7 @@ static int stage_put(struct esmtp_net *en, u32 portid,
 		return PTR_ERR(st);
 	p = staged_find(st, tb[ESMTP_A_POLICY_NAME]);
 	if (p)
-		p = stage_part(p, tb, extack);
+		p = stage_part(st, p, tb, extack);
 	else
 		p = stage_add(en, nest, tb, extack);
 	if (IS_ERR(p))

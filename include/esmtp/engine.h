@@ -23,6 +23,7 @@
 #ifndef _ESMTP_ENGINE_H
 #define _ESMTP_ENGINE_H
 
+#include "table.h"
 #include "types.h"
 #include "../uapi/linux/netfilter/nf_conntrack_esmtp.h"
 
@@ -37,6 +38,7 @@ enum esmtp_dir {
 
 /**
  * struct esmtp_cond - one condition of a rule
+ * @table: what the text has to be one of; matches of a text only
  * @set: bit = member that it wants; matches of a set only
  * @limit: it holds above this; matches of a counter only
  * @match: enum esmtp_match
@@ -44,14 +46,17 @@ enum esmtp_dir {
  * @held: its bit in struct esmtp_engine's @held, ESMTP_HELD_NONE = its rule has but this one; by
  *        esmtp_policy_prepare()
  * @rule: its rule's index; by esmtp_policy_prepare()
+ * @live: index of @table among those of its kind of text; by esmtp_policy_prepare()
  */
 struct esmtp_cond {
+	const struct esmtp_table *table;
 	u64 set;
 	u32 limit;
 	u8 match;
 	bool negate;
 	u8 held;
 	u16 rule;
+	u8 live;
 };
 
 /**
@@ -84,6 +89,13 @@ enum esmtp_scope {
 	ESMTP_SCOPES,
 };
 
+/* Texts that are held against tables while they are read. */
+enum esmtp_text {
+	ESMTP_TEXT_SENDER,
+	ESMTP_TEXT_RECIPIENT,
+	ESMTP_TEXTS,
+};
+
 /**
  * struct esmtp_policy - what the engine reads of a policy; immutable while any connection uses it
  * @verbs: bit = enum esmtp_verb that passes
@@ -96,6 +108,8 @@ enum esmtp_scope {
  * @first: where in @order those of a match begin; behind them those of the next
  * @negated: bit = enum esmtp_match that has a condition with "not"
  * @scope: bits of what a scope's begin ends
+ * @live: tables that one text is held against, by enum esmtp_text, each once
+ * @n_live: how many
  * @masked_verbs: bit = enum esmtp_verb that a rule masks
  * @masked_keywords: bit = enum esmtp_keyword that a rule masks
  *
@@ -112,6 +126,8 @@ struct esmtp_policy {
 	u16 first[ESMTP_MATCH_MAX + 2];
 	u64 negated;
 	u64 scope[ESMTP_SCOPES];
+	const struct esmtp_table *live[ESMTP_TEXTS][ESMTP_TABLES_LIVE];
+	u8 n_live[ESMTP_TEXTS];
 	u64 masked_verbs;
 	u64 masked_keywords;
 };
@@ -214,6 +230,7 @@ struct esmtp_owed {
  * @limit: the line length limit that is met next, ESMTP_U32_MAX = none
  * @path_len: bytes inside the path's brackets so far
  * @path_limit: the path length limit that is met next, ESMTP_U32_MAX = none
+ * @live: states of the tables that the path is held against
  * @state: enum command_state (engine/command.c)
  * @index: the verb's entry in the table of words, once it is known
  * @path: enum path_state of MAIL and RCPT (engine/path.c)
@@ -235,6 +252,7 @@ struct esmtp_command {
 	u32 limit;
 	u32 path_len;
 	u32 path_limit;
+	u16 live[ESMTP_TABLES_LIVE];
 	u8 state;
 	u8 index;
 	u8 path;
@@ -566,6 +584,7 @@ u8 esmtp_end_scan(u8 before, const u8 *data, u32 len);
 enum esmtp_operand {
 	ESMTP_OPERAND_LIMIT,
 	ESMTP_OPERAND_SET,
+	ESMTP_OPERAND_TABLE,
 	ESMTP_OPERAND_NONE,
 };
 

@@ -162,6 +162,13 @@ bool esmtp_fire_fact(struct esmtp_feed *f, enum esmtp_match match,
 bool esmtp_anomaly(struct esmtp_feed *f, enum esmtp_event_type type,
 		   enum esmtp_anomaly anomaly, u32 value, const u8 *text,
 		   u8 text_len);
+/* a text that rules hold against tables: begins, goes on, has ended; @live are the tables' states */
+void esmtp_tables_start(const struct esmtp_policy *p, enum esmtp_text text,
+			u16 *live);
+void esmtp_tables_byte(const struct esmtp_policy *p, enum esmtp_text text,
+		       u16 *live, u8 b);
+bool esmtp_fire_text(struct esmtp_feed *f, enum esmtp_match match,
+		     const u16 *live, const u8 *text, u8 text_len);
 /* bit = enum esmtp_verb that passes */
 u64 esmtp_allowed_verbs(const struct esmtp_policy *p);
 

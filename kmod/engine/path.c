@@ -63,6 +63,11 @@ static void size_byte(struct esmtp_feed *f, u8 b)
 	}
 }
 
+static enum esmtp_text text_of(const struct esmtp_command *c)
+{
+	return is_sender(c) ? ESMTP_TEXT_SENDER : ESMTP_TEXT_RECIPIENT;
+}
+
 /**
  * esmtp_path_begin() - MAIL or RCPT has been read
  * @f: call
@@ -74,6 +79,7 @@ void esmtp_path_begin(struct esmtp_feed *f)
 	c->path = PATH_KEYWORD;
 	c->path_len = 0;
 	c->path_limit = ESMTP_U32_MAX;
+	esmtp_tables_start(f->p, text_of(c), c->live);
 	if (!is_sender(c))
 		return;
 	esmtp_scope_begin(f, ESMTP_SCOPE_TRANSACTION);
@@ -88,16 +94,18 @@ static void open_path(struct esmtp_feed *f)
 
 	c->path = PATH_INSIDE;
 	c->path_len = 0;
+	esmtp_tables_start(f->p, text_of(c), c->live);
 	if (is_sender(c))
 		c->path_limit = esmtp_next_limit(f->p,
 						 ESMTP_MATCH_SENDER_LENGTH, 0);
 }
 
 /* One more byte of the address. Returns true if the connection closes. */
-static bool count_path(struct esmtp_feed *f)
+static bool count_path(struct esmtp_feed *f, u8 b)
 {
 	struct esmtp_command *c = &f->e->cmd;
 
+	esmtp_tables_byte(f->p, text_of(c), c->live, b);
 	if (c->path_len == ESMTP_U32_MAX || ++c->path_len <= c->path_limit)
 		return false;
 	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH,
@@ -206,11 +214,11 @@ bool esmtp_path_byte(struct esmtp_feed *f, u8 b)
 	case PATH_INSIDE:
 	case PATH_INSIDE_QUOTED:
 	case PATH_INSIDE_ESCAPED:
-		return !address_byte(f, b, true) && count_path(f);
+		return !address_byte(f, b, true) && count_path(f, b);
 	case PATH_BARE:
 	case PATH_BARE_QUOTED:
 	case PATH_BARE_ESCAPED:
-		return !address_byte(f, b, false) && count_path(f);
+		return !address_byte(f, b, false) && count_path(f, b);
 	case PATH_KEYWORD:
 	case PATH_BEFORE:
 	case PATH_GAP:
@@ -218,7 +226,7 @@ bool esmtp_path_byte(struct esmtp_feed *f, u8 b)
 			return false;
 		c->path = PATH_BARE;
 		address_byte(f, b, false);
-		return count_path(f);
+		return count_path(f, b);
 	default:
 		behind_byte(f, b);
 		return false;
@@ -235,8 +243,11 @@ bool esmtp_path_end(struct esmtp_feed *f)
 {
 	const struct esmtp_command *c = &f->e->cmd;
 
-	if (!is_sender(c))
-		return false;
-	return esmtp_fire_within(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len,
-				 c->word, c->word_len);
+	if (is_sender(c) &&
+	    esmtp_fire_within(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len,
+			      c->word, c->word_len))
+		return true;
+	return esmtp_fire_text(f, is_sender(c) ? ESMTP_MATCH_SENDER_TEXT :
+						 ESMTP_MATCH_RECIPIENT_TEXT,
+			       c->live, c->word, c->word_len);
 }

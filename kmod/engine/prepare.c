@@ -9,6 +9,7 @@
  * @mask: a rule with it can mask
  * @no_not: sentence that says why it cannot be negated, or NULL
  * @all: what its set may have
+ * @text: enum esmtp_text; matches of a text
  */
 struct match_info {
 	u8 operand;
@@ -16,11 +17,14 @@ struct match_info {
 	bool mask;
 	const char *no_not;
 	u64 all;
+	u8 text;
 };
 
 #define LIMIT(s) { .operand = ESMTP_OPERAND_LIMIT, .scope = ESMTP_SCOPE_##s }
 #define SET(s, members, ...) { .operand = ESMTP_OPERAND_SET, .scope = ESMTP_SCOPE_##s, \
 			       .all = members, ##__VA_ARGS__ }
+#define TEXT(s, what) { .operand = ESMTP_OPERAND_TABLE, .scope = ESMTP_SCOPE_##s, \
+			.text = ESMTP_TEXT_##what }
 
 /* A new match is a line here, and a call of an esmtp_fire…() where what it measures is read. */
 static const struct match_info matches[__ESMTP_MATCH_MAX] = {
@@ -44,6 +48,8 @@ static const struct match_info matches[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_INVALID_RCPT_COUNT] = LIMIT(CONNECTION),
 	[ESMTP_MATCH_ANOMALY] = SET(CONNECTION, ESMTP_ANOMALY_ALL,
 		.no_not = "no anomaly can be waited for to be absent"),
+	[ESMTP_MATCH_SENDER_TEXT] = TEXT(TRANSACTION, SENDER),
+	[ESMTP_MATCH_RECIPIENT_TEXT] = TEXT(TRANSACTION, RECIPIENT),
 };
 
 /**
@@ -57,6 +63,15 @@ enum esmtp_operand esmtp_match_operand(enum esmtp_match match)
 	if (match >= __ESMTP_MATCH_MAX)
 		return ESMTP_OPERAND_NONE;
 	return (enum esmtp_operand)matches[match].operand;
+}
+
+static const char *check_text(const struct esmtp_cond *c)
+{
+	if (c->limit || c->set)
+		return "this match has a table, not a limit or a set";
+	if (!c->table)
+		return "the table is missing";
+	return NULL;
 }
 
 static const char *check_set(const struct esmtp_cond *c)
@@ -85,6 +100,10 @@ static const char *check_cond(const struct esmtp_cond *c)
 		return "unknown kind of match";
 	if (c->negate && matches[c->match].no_not)
 		return matches[c->match].no_not;
+	if (esmtp_match_operand(c->match) == ESMTP_OPERAND_TABLE)
+		return check_text(c);
+	if (c->table)
+		return "this match has no table";
 	switch (esmtp_match_operand(c->match)) {
 	case ESMTP_OPERAND_SET:
 		return check_set(c);
@@ -130,6 +149,34 @@ static const char *check_rule(const struct esmtp_policy *p,
 	if (rule->action == ESMTP_ACTION_MASK)
 		return check_mask(p, rule);
 	return NULL;
+}
+
+/* Tables of one kind of text run side by side, each once. Returns false: too many. */
+static bool place_table(struct esmtp_policy *p, struct esmtp_cond *c)
+{
+	u8 text = matches[c->match].text, i = 0;
+
+	if (!c->table)
+		return true;
+	while (i < p->n_live[text] && p->live[text][i] != c->table)
+		i++;
+	if (i == ESMTP_TABLES_LIVE)
+		return false;
+	if (i == p->n_live[text])
+		p->live[text][p->n_live[text]++] = c->table;
+	c->live = i;
+	return true;
+}
+
+/* Returns false: too many. */
+static bool place_tables(struct esmtp_policy *p, const struct esmtp_rule *rule)
+{
+	u32 i;
+
+	for (i = 0; i < rule->n_conds; i++)
+		if (!place_table(p, &p->conds[rule->first + i]))
+			return false;
+	return true;
 }
 
 /* Conditions know their rule and, where that has several, have a bit each. Returns false: too many. */
@@ -237,6 +284,7 @@ const char *esmtp_policy_prepare(struct esmtp_policy *p, u32 *bad)
 		return "unknown verb";
 	if (p->n_rules > ESMTP_RULES_MAX)
 		return "too many rules";
+	memset(p->n_live, 0, sizeof(p->n_live));
 	for (i = 0; i < p->n_rules; i++) {
 		*bad = i;
 		why = check_rule(p, &p->rules[i]);
@@ -244,6 +292,8 @@ const char *esmtp_policy_prepare(struct esmtp_policy *p, u32 *bad)
 			return why;
 		if (!place_conds(p, i, &held))
 			return "the rules with several conditions have more than 64 of them";
+		if (!place_tables(p, &p->rules[i]))
+			return "the rules hold one kind of text against more than 8 tables";
 	}
 	*bad = ESMTP_NO_RULE;
 	sort_conds(p);

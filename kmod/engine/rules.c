@@ -294,6 +294,66 @@ bool esmtp_anomaly(struct esmtp_feed *f, enum esmtp_event_type type,
 }
 
 /**
+ * esmtp_tables_start() - a text begins
+ * @p: policy
+ * @text: which
+ * @live: set to the states of its tables
+ */
+void esmtp_tables_start(const struct esmtp_policy *p, enum esmtp_text text,
+			u16 *live)
+{
+	u32 i;
+
+	for (i = 0; i < p->n_live[text]; i++)
+		live[i] = esmtp_table_start(p->live[text][i]);
+}
+
+/**
+ * esmtp_tables_byte() - one more byte of a text
+ * @p: policy
+ * @text: which
+ * @live: states of its tables
+ * @b: the byte
+ */
+void esmtp_tables_byte(const struct esmtp_policy *p, enum esmtp_text text,
+		       u16 *live, u8 b)
+{
+	u32 i;
+
+	for (i = 0; i < p->n_live[text]; i++)
+		live[i] = esmtp_table_next(p->live[text][i], live[i], b);
+}
+
+/**
+ * esmtp_fire_text() - a text has ended: conditions with a table
+ * @f: call
+ * @match: kind of condition
+ * @live: states of the text's tables
+ * @text: offending text
+ * @text_len: its length
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_fire_text(struct esmtp_feed *f, enum esmtp_match match,
+		     const u16 *live, const u8 *text, u8 text_len)
+{
+	const struct met met = { 0, 0, text, text_len };
+	u32 i, k, n = n_conds_of(f->p, match);
+	const struct esmtp_cond *c;
+	bool closed = false;
+
+	for (k = 0; k < n; k++) {
+		i = cond_index(f->p, match, k);
+		c = &f->p->conds[i];
+		if (esmtp_table_accepts(c->table, live[c->live]) == c->negate)
+			continue;
+		if (meet_and_close(f, i, &met, &closed))
+			break;
+	}
+	return closed;
+}
+
+/**
  * esmtp_allowed_verbs() - which verbs pass
  * @p: policy; one that allows verbs it does not know allows all but those that rules mask
  *

@@ -116,7 +116,9 @@ void harness_free(struct harness *h);
 
 /* Without any rule. */
 void harness_no_rules(struct harness *h);
-/* Appends a rule; returns its position. @arg is the limit, or the set of a match that has one. */
+/* Appends a rule; returns its position. @arg is the limit, or the set of a match that has one. A match of a text gets a
+ * table of its own.
+ */
 u32 harness_rule(struct harness *h, enum esmtp_match match, u64 arg,
 		 enum esmtp_action action, bool log);
 /* Appends a condition to the last rule. */

@@ -217,6 +217,19 @@ def rule_refusals():
            errno.EINVAL, "not known", None)
     yield ("limit of a set", rule(one(match(kw), members(1), limit(1, **bad)), action(count)),
            errno.EINVAL, "not a limit", None)
+    text_match = match(ESMTP_MATCH_SENDER_TEXT)
+    table = u32(ESMTP_A_COND_TABLE, 1)
+    yield "no table", rule(one(text_match, **bad), action(count)), errno.EINVAL, "needs a table", ESMTP_A_COND_TABLE
+    yield ("table that is not there", rule(one(text_match, u32(ESMTP_A_COND_TABLE, 1, **bad)), action(count)),
+           errno.EINVAL, "no complete table", None)
+    yield ("limit of a text", rule(one(text_match, table, limit(1, **bad)), action(count)), errno.EINVAL,
+           "not a limit", None)
+    yield ("set of a text", rule(one(text_match, table, members(1, **bad)), action(count)), errno.EINVAL,
+           "not a set", None)
+    yield ("table of a line", rule(one(match(length), limit(5), u32(ESMTP_A_COND_TABLE, 1, **bad)), action(count)),
+           errno.EINVAL, "no table", None)
+    yield ("table of a set", rule(one(match(kw), members(1), u32(ESMTP_A_COND_TABLE, 1, **bad)), action(count)),
+           errno.EINVAL, "no table", None)
     yield ("not with a value", rule(one(match(kw), members(1), u8(ESMTP_A_COND_NOT, 1, **bad)), action(count)),
            errno.ERANGE, "", None)
     yield ("unknown in condition", rule(one(match(length), limit(5), u8(44, 1, **bad)), action(count)),
@@ -394,7 +407,9 @@ def condition(m, n, k, negate):
 
 def test_every_rule(s):
     sets = {ESMTP_MATCH_EHLO_KEYWORD: __ESMTP_KW_MAX, ESMTP_MATCH_CMD_VERB: __ESMTP_VERB_MAX}
-    simple = [(m, n, None, bool(n)) for m in range(1, __ESMTP_MATCH_MAX) if m not in sets for n in (0, 0xfffffffe)]
+    texts = ESMTP_MATCH_SENDER_TEXT, ESMTP_MATCH_RECIPIENT_TEXT    # with tables: t_tables.py
+    simple = [(m, n, None, bool(n)) for m in range(1, __ESMTP_MATCH_MAX) if m not in (*sets, *texts)
+              for n in (0, 0xfffffffe)]
     words = [(m, None, 1 << k, bool(k % 2)) for m, n in sets.items() for k in range(n)]
     want = [([c], a, log) for c in simple for a, log in ((ESMTP_ACTION_COUNT, True), (ESMTP_ACTION_RESET, False))]
     want += [([c], ESMTP_ACTION_MASK, k % 2) for k, c in enumerate(words)]

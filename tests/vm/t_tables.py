@@ -389,6 +389,45 @@ def test_dump_and_commit(s):
     assert seen, "no commit fell into a dump"
 
 
+def text_rule(n, kind=None, act=None):
+    return rule(conds(cond(match(ESMTP_MATCH_SENDER_TEXT if kind is None else kind), u32(ESMTP_A_COND_TABLE, n))),
+                action(ESMTP_ACTION_COUNT if act is None else act))
+
+
+def test_used(s):
+    """Conditions of policies, by the number of a table of the same stage, and back."""
+    begin(s)
+    put(s, ident(1), tname("half"), *sizes(len(GOOD)), *data(0, GOOD[:50]))
+    one_refusal(s, ESMTP_CMD_STAGE_POLICY, "incomplete",
+                [policy(name(), verbs(), rules(line_rule(5), rule(conds(cond(match(ESMTP_MATCH_SENDER_TEXT),
+                 u32(ESMTP_A_COND_TABLE, 1, bad=True))), action(ESMTP_ACTION_COUNT))))],
+                errno.EINVAL, "no complete table", None)
+    put(s, ident(1), *data(50, GOOD[50:]))
+    for n in range(2, 12):
+        stage_table(s, GOOD, b"source", n=n)
+    for turn in range(200):         # references that are taken and given back
+        refused(lambda: s.request(ESMTP_CMD_STAGE_POLICY, [policy(name(), verbs(), rules(
+            text_rule(1), text_rule(2), text_rule(77)))]), errno.EINVAL, "no complete table")
+    eight = [text_rule(n) for n in range(1, 9)]
+    refused(lambda: s.request(ESMTP_CMD_STAGE_POLICY, [policy(name(), verbs(), rules(*eight, text_rule(9)))]),
+            errno.EINVAL, "more than 8 tables")
+    stage(s, name("a"), verbs(), rules(*eight, text_rule(9, ESMTP_MATCH_RECIPIENT_TEXT)))
+    stage(s, name("a"), rules(text_rule(1), text_rule(10, ESMTP_MATCH_RECIPIENT_TEXT)))
+    refused(lambda: s.request(ESMTP_CMD_STAGE_POLICY, [policy(name("a"), rules(text_rule(9)))]), errno.EINVAL,
+            "more than 8 tables")
+    stage(s, name("b"), verbs(), rules(text_rule(1), text_rule(11)))
+    commit(s)
+    used = {n: [number(dict(parse(dict(parse(r[ESMTP_A_RULE_CONDS]))[ESMTP_A_COND]))[ESMTP_A_COND_TABLE])
+                for r in p.rules] for n, p in policies(s).items()}
+    assert used == {"a": [*range(1, 10), 1, 10], "b": [1, 11]}, used
+    begin(s)
+    refused(lambda: s.request(ESMTP_CMD_STAGE_POLICY, [policy(name("a"), verbs(), rules(text_rule(1)))]),
+            errno.EINVAL, "no complete table")      # those in force are no longer anybody's to name
+    stage(s, name("a"), verbs())
+    commit(s)
+    assert sources(s) == {}
+
+
 def test_unprivileged(s):
     """As nobody: tables are read, and not staged."""
     def nobody():
@@ -468,7 +507,7 @@ def test_unload(s):
 
 
 TESTS = (test_refused_tables, test_pieces, test_stages, test_limits, test_memory, test_forged, test_mutated, test_messages_mutated,
-         test_dump_and_commit, test_unprivileged, test_tool, test_unload)
+         test_dump_and_commit, test_used, test_unprivileged, test_tool, test_unload)
 
 
 def main():

@@ -90,6 +90,7 @@
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */
 #define ESMTP_CONDS_MAX		8	/* conditions in one rule */
 #define ESMTP_EVENT_TEXT_MAX	64	/* bytes of offending text in an event */
+#define ESMTP_TABLES_LIVE	8	/* tables that the rules of a policy hold one text against */
 #define ESMTP_TABLES_MAX	256	/* tables in one configuration */
 #define ESMTP_TABLE_SIZE_MAX	1048576	/* bytes of one table, and of one source */
 #define ESMTP_TABLES_SIZE_MAX	4194304	/* bytes of all tables and sources of one configuration */
@@ -173,6 +174,7 @@ enum esmtp_cond_attr {
 	ESMTP_A_COND_NOT,		/* flag: it holds where it would not */
 	ESMTP_A_COND_LIMIT,		/* u32: it holds above; matches of a counter */
 	ESMTP_A_COND_SET,		/* u64: bit = member, any of which it wants; matches of a set */
+	ESMTP_A_COND_TABLE,		/* u32: number of a complete table of the stage; matches of a text */
 	__ESMTP_A_COND_MAX,
 };
 #define ESMTP_A_COND_MAX (__ESMTP_A_COND_MAX - 1)
@@ -208,13 +210,14 @@ enum esmtp_event_attr {
 	ESMTP_A_EVENT_TEXT,		/* binary, up to ESMTP_EVENT_TEXT_MAX: offending bytes, raw */
 	ESMTP_A_EVENT_TIME,		/* u64: nanoseconds since 1970 */
 	ESMTP_A_EVENT_LOST,		/* u64: events lost so far in this namespace */
+	ESMTP_A_EVENT_TABLE,		/* string: name of the table of the condition that was met last */
 	__ESMTP_A_EVENT_MAX,
 };
 #define ESMTP_A_EVENT_MAX (__ESMTP_A_EVENT_MAX - 1)
 
 /*
- * What a condition compares: a counter with a limit, a word with a set, or nothing else: it happens
- * or not. Lengths of lines are counted without their line end.
+ * What a condition compares: a counter with a limit, a word with a set, a text with a table, or
+ * nothing else: it happens or not. Lengths of lines are counted without their line end.
  */
 enum esmtp_match {
 	ESMTP_MATCH_UNSPEC,
@@ -236,6 +239,8 @@ enum esmtp_match {
 	ESMTP_MATCH_REPLY_LINE_LENGTH,
 	ESMTP_MATCH_INVALID_RCPT_COUNT,		/* recipients that the server does not know, in the connection */
 	ESMTP_MATCH_ANOMALY,			/* set of enum esmtp_anomaly */
+	ESMTP_MATCH_SENDER_TEXT,		/* table: the address in MAIL, without its brackets */
+	ESMTP_MATCH_RECIPIENT_TEXT,		/* table: the address in RCPT, of any of a message's */
 	__ESMTP_MATCH_MAX,
 };
 #define ESMTP_MATCH_MAX (__ESMTP_MATCH_MAX - 1)

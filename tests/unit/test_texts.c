@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Rules that hold addresses against tables: what is fed to a table, when it is asked, in every cut. */
+#define _GNU_SOURCE
+#include "harness.h"
+
+#include "../../include/esmtp/table.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+#define HEAD S("220 mx\r\n"), C("EHLO a\r\n"), S("250 ok\r\n")
+#define OK S("250 ok\r\n")
+
+/**
+ * struct wide - a table with a class for each byte, as large as the longest word needs
+ * @head: what a table begins with
+ * @row: and goes on with
+ * @entry: and ends with
+ */
+struct wide {
+	struct esmtp_table head;
+	struct esmtp_table_row row[40];
+	struct esmtp_table_entry entry[40][256];
+};
+
+/* State 1 + i: the last i bytes of the text are the first i of the word, or, if @exact, all bytes are. */
+static u16 follow(const char *word, size_t i, u8 b, bool exact)
+{
+	char seen[64];
+	size_t k;
+
+	if (word[i] && (u8)word[i] == b)
+		return 2 + i;
+	if (exact)
+		return ESMTP_TABLE_DEAD;
+	if (!word[i])
+		return 1 + i;
+	memcpy(seen, word, i);
+	seen[i] = b;
+	for (k = i; k; k--)
+		if (!memcmp(seen + i + 1 - k, word, k))
+			break;
+	return 1 + k;
+}
+
+/* Texts that have @word in them, or that are it. The same table has the same address. */
+static const struct esmtp_table *table_of(const char *word, bool exact)
+{
+	struct wide *t = calloc(1, sizeof(*t));
+	size_t n = strlen(word), i;
+	u32 b;
+
+	assert_true(n < 38);
+	t->head.magic = ESMTP_TABLE_MAGIC;
+	t->head.n_states = 40;
+	t->head.n_entries = 40 * 256;
+	t->head.n_classes = 256;
+	t->head.start = 1;
+	for (b = 0; b < 256; b++)
+		t->head.class[b] = b;
+	for (i = 0; i < 40; i++)
+		t->row[i].base = i * 256;
+	t->row[0].flags = ESMTP_TABLE_STUCK;
+	t->row[1 + n].flags = ESMTP_TABLE_ACCEPTS;
+	for (i = 0; i <= n; i++)
+		for (b = 0; b < 256; b++)
+			t->entry[1 + i][b] = (struct esmtp_table_entry){ 1 + i, follow(word, i, b, exact) };
+	assert_null(esmtp_table_check(t, sizeof(*t)));
+	return &t->head;
+}
+
+/* No rule; one is made by the test. */
+static void begin(struct harness *h)
+{
+	harness_init(h);
+	harness_no_rules(h);
+	h->policy.flags = 0;
+}
+
+static struct esmtp_cond *last_cond(struct harness *h)
+{
+	return &h->conds[h->policy.n_conds - 1];
+}
+
+static void rule(struct harness *h, enum esmtp_match match, const struct esmtp_table *t,
+		 enum esmtp_action action)
+{
+	harness_rule(h, match, 0, action, true);
+	last_cond(h)->table = t;
+}
+
+static void cond(struct harness *h, enum esmtp_match match, const struct esmtp_table *t)
+{
+	harness_cond(h, match, 0);
+	last_cond(h)->table = t;
+}
+
+static void free_tables(struct harness *h)
+{
+	u32 i, k;
+
+	for (i = 0; i < h->policy.n_conds; i++) {
+		for (k = 0; k < i && h->conds[k].table != h->conds[i].table; k++)
+			;
+		if (k == i)
+			free((void *)h->conds[i].table);
+	}
+}
+
+/* The steps in every cut, and what they came to. */
+static void run(struct harness *h, const struct step *steps, size_t n, const char *events)
+{
+	harness_all_cuts(h, steps, n, 20);
+	harness_expect_events(h, events);
+	free_tables(h);
+	harness_free(h);
+}
+
+#define RUN(h, events, ...) do {					\
+	const struct step steps_[] = { __VA_ARGS__ };			\
+									\
+	run(h, steps_, N(steps_), events);				\
+} while (0)
+
+/* One MAIL line; whether a table that knows just @address finds it there. */
+static void sender_is(const char *line, const char *address, bool found)
+{
+	struct step steps[] = { HEAD, { ESMTP_DIR_CLIENT, line, strlen(line) }, OK };
+	struct harness h;
+
+	begin(&h);
+	rule(&h, ESMTP_MATCH_SENDER_TEXT, table_of(address, true), ESMTP_ACTION_COUNT);
+	run(&h, steps, N(steps), found ? "rule#0(MAIL)" : "");
+}
+
+static void test_what_the_address_is(void **state)
+{
+	(void)state;
+	sender_is("MAIL FROM:<a@b.example>\r\n", "a@b.example", true);
+	sender_is("MAIL FROM:<a@b.exampl>\r\n", "a@b.example", false);
+	sender_is("MAIL FROM:<a@b.examplee>\r\n", "a@b.example", false);
+	sender_is("MAIL FROM:<a@b.example> SIZE=5 BODY=7BIT\r\n", "a@b.example", true);
+	sender_is("MAIL FROM: <a@b.example>\r\n", "a@b.example", true);
+	sender_is("MAIL FROM:a@b.example\r\n", "a@b.example", true);
+	sender_is("MAIL FROM: a@b.example SIZE=5\r\n", "a@b.example", true);
+	sender_is("MAIL FROM:<>\r\n", "", true);
+	sender_is("MAIL FROM:<> RET=HDRS\r\n", "", true);
+	sender_is("MAIL FROM:<x>\r\n", "", false);
+	sender_is("MAIL\r\n", "", true);
+	sender_is("MAIL FROM:\r\n", "", true);
+	/* what stands before the brackets was a name */
+	sender_is("MAIL FROM:a@b.example <c@d.example>\r\n", "c@d.example", true);
+	sender_is("MAIL FROM:a@b.example <c@d.example>\r\n", "a@b.example", false);
+	sender_is("MAIL FROM:a@b.example <>\r\n", "", true);
+	sender_is("MAIL <a@b.example>\r\n", "a@b.example", true);
+	/* quoted as it is written */
+	sender_is("MAIL FROM:<\"a>b\"@c>\r\n", "\"a>b\"@c", true);
+	sender_is("MAIL FROM:<\"a\\\">b\"@c>\r\n", "\"a\\\">b\"@c", true);
+}
+
+static void test_found_anywhere(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_SENDER_TEXT, table_of("aab", false), ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#0(MAIL) rule#0(MAIL)", HEAD, C("MAIL FROM:<aaab@c>\r\n"), OK, C("RSET\r\n"), OK,
+	    C("MAIL FROM:<aab>\r\n"), OK, C("RSET\r\n"), OK, C("MAIL FROM:<aacb@c> AUTH=aab\r\n"), OK,
+	    C("RCPT TO:<aab@x>\r\n"), OK);
+}
+
+/* Nothing of the line's end passes, so the server never has the command. */
+static void test_drop_and_reset(void **state)
+{
+	static const struct step steps[] = { HEAD, C("NOOP\r\n"), OK, C("MAIL FROM:<x@news.example>\r\nRSET\r\n") };
+	static const enum esmtp_action actions[] = { ESMTP_ACTION_DROP, ESMTP_ACTION_RESET };
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		begin(&h);
+		rule(&h, ESMTP_MATCH_SENDER_TEXT, table_of("@news.", false), actions[i]);
+		harness_all_cuts(&h, steps, N(steps), 20);
+		harness_expect_events(&h, "rule#0(MAIL)");
+		assert_int_equal(h.verdict, i ? ESMTP_CLOSE_RESET : ESMTP_CLOSE_DROP);
+		harness_expect(&h, ESMTP_DIR_CLIENT, "EHLO a\r\nNOOP\r\n");
+		free_tables(&h);
+		harness_free(&h);
+	}
+}
+
+static void test_recipients(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_RECIPIENT_TEXT, table_of("b@c", true), ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#0(RCPT) rule#0(RCPT)", HEAD, C("MAIL FROM:<b@c>\r\n"), OK, C("RCPT TO:<a@c>\r\n"), OK,
+	    C("RCPT TO:<b@c>\r\nRCPT TO: b@c NOTIFY=NEVER\r\n"), OK, OK, C("RCPT TO:<b@cc>\r\n"), OK);
+}
+
+static void test_not(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_SENDER_TEXT, table_of("@b", false), ESMTP_ACTION_COUNT);
+	harness_not(&h);
+	RUN(&h, "rule#0(MAIL) rule#0(MAIL)", HEAD, C("MAIL FROM:<a@b>\r\n"), OK, C("RSET\r\n"), OK,
+	    C("MAIL FROM:<a@c>\r\n"), OK, C("RSET\r\n"), OK, C("MAIL FROM:<>\r\n"), OK);
+}
+
+/* Both hold in one transaction; the next begins anew. */
+static void test_both(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_SENDER_TEXT, table_of("s", true), ESMTP_ACTION_COUNT);
+	cond(&h, ESMTP_MATCH_RECIPIENT_TEXT, table_of("r", true));
+	RUN(&h, "rule#0(RCPT)", HEAD, C("MAIL FROM:<s>\r\n"), OK, C("RCPT TO:<x>\r\nRCPT TO:<r>\r\n"), OK, OK,
+	    C("RSET\r\n"), OK, C("MAIL FROM:<x>\r\n"), OK, C("RCPT TO:<r>\r\n"), OK);
+}
+
+/* As many as may be side by side, for each kind of text; the same one counts once. */
+static void test_live(void **state)
+{
+	const struct esmtp_table *first;
+	char word[8] = "a@x";
+	struct harness h;
+	const char *why;
+	u32 i, bad;
+
+	(void)state;
+	begin(&h);
+	for (i = 0; i < ESMTP_TABLES_LIVE; i++) {
+		word[0] = 'a' + i;
+		rule(&h, ESMTP_MATCH_SENDER_TEXT, table_of(word, true), ESMTP_ACTION_COUNT);
+		rule(&h, ESMTP_MATCH_RECIPIENT_TEXT, table_of(word, true), ESMTP_ACTION_COUNT);
+	}
+	first = h.conds[0].table;
+	rule(&h, ESMTP_MATCH_SENDER_TEXT, first, ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#14(MAIL) rule#5(RCPT) rule#0(MAIL) rule#16(MAIL)", HEAD, C("MAIL FROM:<h@x>\r\n"), OK,
+	    C("RCPT TO:<c@x>\r\n"), OK, C("RSET\r\n"), OK, C("MAIL FROM:<a@x>\r\n"), OK);
+	begin(&h);
+	for (i = 0; i <= ESMTP_TABLES_LIVE; i++)
+		rule(&h, ESMTP_MATCH_SENDER_TEXT, table_of("x", true), ESMTP_ACTION_COUNT);
+	h.policy.rules = h.rules;
+	h.policy.conds = h.conds;
+	h.policy.order = h.order;
+	why = esmtp_policy_prepare(&h.policy, &bad);
+	assert_string_equal(why, "the rules hold one kind of text against more than 8 tables");
+	assert_int_equal(bad, ESMTP_TABLES_LIVE);
+	free_tables(&h);
+	harness_free(&h);
+}
+
+static void test_refused(void **state)
+{
+	const struct esmtp_table *t = table_of("x", true);
+	struct harness h;
+	u32 bad, i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		begin(&h);
+		rule(&h, i == 3 ? ESMTP_MATCH_SENDER_LENGTH : ESMTP_MATCH_SENDER_TEXT, i ? t : NULL,
+		     ESMTP_ACTION_COUNT);
+		last_cond(&h)->limit = i == 1 ? 5 : 0;
+		last_cond(&h)->set = i == 2 ? 5 : 0;
+		h.policy.rules = h.rules;
+		h.policy.conds = h.conds;
+		h.policy.order = h.order;
+		assert_non_null(esmtp_policy_prepare(&h.policy, &bad));
+		assert_int_equal(bad, 0);
+		harness_free(&h);
+	}
+	free((void *)t);
+}
+
+/* Random addresses against the C library, in random cuts. */
+static void test_random(void **state)
+{
+	u32 seed = harness_seed(), i, k, n, found = 0;
+	char line[64], address[16];
+	struct harness h;
+
+	(void)state;
+	for (i = 0; i < 300; i++) {
+		n = harness_random(&seed) % 14;
+		for (k = 0; k < n; k++)
+			address[k] = "ab@."[harness_random(&seed) % 4];
+		address[k] = 0;
+		snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", address);
+		begin(&h);
+		rule(&h, ESMTP_MATCH_SENDER_TEXT, table_of("ab@", false), ESMTP_ACTION_COUNT);
+		harness_run(&h, (const struct step[]){ HEAD, { ESMTP_DIR_CLIENT, line, strlen(line) } }, 4,
+			    (struct cut){ CUT_RANDOM, i });
+		assert_int_equal(harness_fired(&h, 0), !!strstr(address, "ab@"));
+		found += !!strstr(address, "ab@");
+		free_tables(&h);
+		harness_free(&h);
+	}
+	assert_in_range(found, 10, 290);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_the_address_is),
+		cmocka_unit_test(test_found_anywhere),
+		cmocka_unit_test(test_drop_and_reset),
+		cmocka_unit_test(test_recipients),
+		cmocka_unit_test(test_not),
+		cmocka_unit_test(test_both),
+		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

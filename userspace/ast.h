@@ -38,6 +38,8 @@ struct words {
  * @negate: "not" stands before it
  * @limit: what it is compared with, or NULL
  * @words: the members of its set
+ * @table: the name of its table, or NULL
+ * @list: that is a list of domains
  */
 struct cond_item {
 	struct cond_item *next;
@@ -46,6 +48,8 @@ struct cond_item {
 	bool negate;
 	struct word *limit;
 	struct words words;
+	struct word *table;
+	bool list;
 };
 
 enum item_kind {

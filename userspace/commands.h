@@ -45,7 +45,6 @@ bool stage_commit(struct genl *g, uint64_t generation, bool check, struct erecs 
 
 /* list.c */
 bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struct erecs *errors);
-bool read_tables(struct genl *g, struct config *c, struct erecs *errors);
 bool read_status(struct genl *g, struct status *s, struct erecs *errors);
 
 #endif

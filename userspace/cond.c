@@ -40,6 +40,17 @@ bool cond_has_set(uint8_t match)
 }
 
 /**
+ * cond_has_table() - whether conditions of a kind compare a text with a table
+ * @match: enum esmtp_match
+ *
+ * Return: true if they do.
+ */
+bool cond_has_table(uint8_t match)
+{
+	return match == ESMTP_MATCH_SENDER_TEXT || match == ESMTP_MATCH_RECIPIENT_TEXT;
+}
+
+/**
  * cond_has_limit() - whether conditions of a kind compare with a limit
  * @match: enum esmtp_match
  *
@@ -47,7 +58,7 @@ bool cond_has_set(uint8_t match)
  */
 bool cond_has_limit(uint8_t match)
 {
-	return !cond_has_set(match) && match != ESMTP_MATCH_DECLARED_SIZE;
+	return !cond_has_set(match) && !cond_has_table(match) && match != ESMTP_MATCH_DECLARED_SIZE;
 }
 
 /**
@@ -60,7 +71,7 @@ bool cond_has_limit(uint8_t match)
 bool cond_same(const struct cond *a, const struct cond *b)
 {
 	return a->match == b->match && a->negate == b->negate && a->limit == b->limit &&
-	       a->set == b->set;
+	       a->set == b->set && a->table == b->table;
 }
 
 /**
@@ -154,7 +165,10 @@ char *cond_format(const struct cond *c, enum cond_style style, char buf[COND_TEX
 	*buf = '\0';
 	append(buf, c->negate ? "not " : "");
 	append(buf, style == COND_ASA ? match_asa_name(c->match) : match_name(c->match));
-	if (cond_has_set(c->match)) {
+	if (cond_has_table(c->match)) {
+		append(buf, c->list ? " domains " : " regex ");
+		append(buf, c->table_name ? c->table_name : "?");
+	} else if (cond_has_set(c->match)) {
 		append_set(buf, c, style);
 	} else if (cond_has_limit(c->match)) {
 		snprintf(limit, sizeof(limit), style == COND_ASA ? " gt %u" : " > %u", c->limit);

@@ -14,12 +14,18 @@
  * @negate: it holds where it would not
  * @limit: it holds above this; matches of a counter
  * @set: bit = member; matches of a set
+ * @table: number of the table; matches of a text
+ * @table_name: its name, or NULL where only the number is known
+ * @list: it is a list of domains, not a regex
  */
 struct cond {
 	uint8_t match;
 	bool negate;
 	uint32_t limit;
 	uint64_t set;
+	uint32_t table;
+	const char *table_name;
+	bool list;
 };
 
 /* Who reads it: us, in the rule language, or a person who knows ASA. */
@@ -32,6 +38,7 @@ enum cond_style {
 
 bool cond_has_set(uint8_t match);
 bool cond_has_limit(uint8_t match);
+bool cond_has_table(uint8_t match);
 bool cond_same(const struct cond *a, const struct cond *b);
 unsigned int cond_members(uint8_t match);
 const char *cond_member_name(uint8_t match, unsigned int member);

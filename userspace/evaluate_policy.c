@@ -125,7 +125,28 @@ static void cond_set(const struct cond_item *item, struct cond *c, struct erecs 
 	}
 }
 
-static void rule_cond(const struct cond_item *item, struct rule *r, struct erecs *errors)
+static void cond_table(const struct cond_item *item, const struct config *c, struct cond *cond,
+		       struct erecs *errors)
+{
+	const struct table *t = config_table(c, item->table->text);
+
+	if (!t) {
+		erec_add(errors, &item->table->loc, "there is no %s %s", item->list ? "domains" : "regex",
+			 item->table->text);
+		return;
+	}
+	if (item->list != (t->kind == TABLE_DOMAINS)) {
+		erec_add(errors, &item->table->loc, "%s is no %s: write '%s %s'", t->name,
+			 item->list ? "domains" : "regex", item->list ? "regex" : "domains", t->name);
+		return;
+	}
+	cond->table = t->id;
+	cond->table_name = t->name;
+	cond->list = item->list;
+}
+
+static void rule_cond(const struct cond_item *item, const struct config *config, struct rule *r,
+		      struct erecs *errors)
 {
 	unsigned int before = errors->count;
 	struct cond *c = &r->conds[r->n_conds];
@@ -137,7 +158,9 @@ static void rule_cond(const struct cond_item *item, struct rule *r, struct erecs
 	*c = (struct cond){ .match = (uint8_t)item->match, .negate = item->negate };
 	if (c->negate && c->match == ESMTP_MATCH_ANOMALY)
 		erec_add(errors, &item->loc, "no anomaly can be waited for to be absent");
-	if (cond_has_set(c->match))
+	if (cond_has_table(c->match))
+		cond_table(item, config, c, errors);
+	else if (cond_has_set(c->match))
 		cond_set(item, c, errors);
 	else if (cond_has_limit(c->match))
 		read_number(item->limit, 1, UINT32_MAX - 1, "a limit", errors, &c->limit);
@@ -171,7 +194,34 @@ static bool same_rule(const struct rule *a, const struct rule *b)
 	return true;
 }
 
-static void policy_match(const struct item *item, struct policy *p, unsigned int room,
+/* What the rules hold one kind of text against runs side by side in the kernel. */
+static void check_live(const struct item *item, const struct policy *p, uint8_t match,
+		       struct erecs *errors)
+{
+	uint32_t seen[ESMTP_TABLES_LIVE];
+	unsigned int n = 0, k;
+
+	for (unsigned int i = 0; i <= p->n_rules; i++)
+		for (unsigned int j = 0; j < p->rules[i].n_conds; j++) {
+			const struct cond *c = &p->rules[i].conds[j];
+
+			if (c->match != match)
+				continue;
+			for (k = 0; k < n && seen[k] != c->table; k++)
+				;
+			if (k == ESMTP_TABLES_LIVE) {
+				erec_add(errors, &item->loc,
+					 "more than %d regex and domains for %s in one policy: put several expressions into one regex",
+					 ESMTP_TABLES_LIVE, match_name(match));
+				return;
+			}
+			if (k == n)
+				seen[n++] = c->table;
+		}
+}
+
+static void policy_match(const struct item *item, const struct config *config, struct policy *p,
+			 unsigned int room,
 			 struct erecs *errors)
 {
 	unsigned int before = errors->count;
@@ -179,7 +229,10 @@ static void policy_match(const struct item *item, struct policy *p, unsigned int
 
 	*r = (struct rule){ .loc = item->loc, .action = (uint8_t)item->action, .log = item->log };
 	for (const struct cond_item *c = item->conds; c; c = c->next)
-		rule_cond(c, r, errors);
+		rule_cond(c, config, r, errors);
+	for (unsigned int i = 0; i < r->n_conds && errors->count == before; i++)
+		if (cond_has_table(r->conds[i].match))
+			check_live(item, p, r->conds[i].match, errors);
 	if (errors->count == before)
 		check_mask(item, r, errors);
 	for (unsigned int i = 0; i < p->n_rules && errors->count == before; i++)
@@ -221,7 +274,7 @@ static void policy_line(const struct item *item, const struct config *c, struct 
 		seen->verbs = item;
 		break;
 	case ITEM_MATCH:
-		policy_match(item, p, ESMTP_RULES_MAX, errors);
+		policy_match(item, c, p, ESMTP_RULES_MAX, errors);
 		break;
 	default:
 		break;

@@ -28,6 +28,7 @@
  * @policy: name
  * @rule: position from 1; 0 = none
  * @cond: of the rule, as far as known: the one that was met last
+ * @table: name of its table, or empty
  * @monitor: the policy only looks, so nothing was done
  * @has_value: @value is known
  * @value: seen
@@ -48,6 +49,7 @@ struct event {
 	char policy[EVENT_POLICY_MAX];
 	uint32_t rule;
 	struct cond cond;
+	char table[EVENT_POLICY_MAX];
 	bool monitor;
 	bool has_value;
 	uint32_t value;

@@ -15,62 +15,29 @@
 
 #define READ_TRIES 10
 
-/**
- * read_policies() - read the running policies
- * @g: the socket
- * @c: gets the policies
- * @generation: of the configuration, or NULL
- * @errors: why not
- *
- * Return: true if they were read.
+/*
+ * The module keeps the statement that a table came from, as we print it. One that somebody else has
+ * put there has no words here.
  */
-bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struct erecs *errors)
-{
-	struct kerror ke;
-	struct dump d;
-	int err = 0;
-
-	/* A commit that falls into the dump makes it void. */
-	for (int i = 0; i < READ_TRIES; i++) {
-		memset(&d, 0, sizeof(d));
-		err = genl_talk(g, genl_request(g, ESMTP_CMD_POLICY_GET, NLM_F_DUMP),
-				wire_get_policy, &d, &ke);
-		if (err != -EINTR)
-			break;
-	}
-	if (err)
-		erec_add(errors, NULL, "the policies cannot be read: %s", kerror_text(&ke));
-	c->policies = d.policies;
-	if (generation)
-		*generation = d.generation;
-	return !err;
-}
-
-/* The module keeps the statement that a table came from, as we print it. */
-static bool read_source(const struct table_source *s, struct config *c, struct erecs *errors)
+static void read_source(const struct table_source *s, struct config *c)
 {
 	struct input *in = mem_alloc(sizeof(*in));
+	struct table *t = mem_alloc(sizeof(*t));
+	struct erecs ignored;
 	struct ast ast;
 
+	erec_init(&ignored);
 	*in = (struct input){ "the module's table", s->text, s->len };
-	if (s->len != s->size || !language_parse(in, &ast, errors) || !ast.head ||
-	    (ast.head->kind != STMT_REGEX && ast.head->kind != STMT_DOMAINS)) {
-		erec_add(errors, NULL, "the source of table %s is not esmtpctl's", s->name);
-		return false;
-	}
-	config_add_table(c, table_of_stmt(ast.head));
-	return true;
+	if (s->len == s->size && language_parse(in, &ast, &ignored) && ast.head &&
+	    (ast.head->kind == STMT_REGEX || ast.head->kind == STMT_DOMAINS))
+		t = table_of_stmt(ast.head);
+	t->name = s->name;
+	config_add_table(c, t);
+	t->id = s->id;
 }
 
-/**
- * read_tables() - read the sources of the running tables
- * @g: the socket
- * @c: gets the tables
- * @errors: why not
- *
- * Return: true if they were read.
- */
-bool read_tables(struct genl *g, struct config *c, struct erecs *errors)
+/* The sources of the running tables. */
+static bool read_tables(struct genl *g, struct config *c, struct erecs *errors)
 {
 	struct table_source *sources = NULL;
 	struct kerror ke;
@@ -85,9 +52,62 @@ bool read_tables(struct genl *g, struct config *c, struct erecs *errors)
 	}
 	if (err)
 		erec_add(errors, NULL, "the tables cannot be read: %s", kerror_text(&ke));
+	c->tables = NULL;
 	for (const struct table_source *s = sources; s && !err; s = s->next)
-		if (!read_source(s, c, errors))
-			return false;
+		read_source(s, c);
+	return !err;
+}
+
+/* Conditions come with the number of their table; people know its name. */
+static void name_tables(struct policy *p, const struct config *c)
+{
+	const struct table *t;
+
+	for (unsigned int i = 0; i < p->n_rules; i++)
+		for (unsigned int j = 0; j < p->rules[i].n_conds; j++) {
+			struct cond *cond = &p->rules[i].conds[j];
+
+			for (t = c->tables; t && t->id != cond->table; t = t->next)
+				;
+			if (!t || !cond_has_table(cond->match))
+				continue;
+			cond->table_name = t->name;
+			cond->list = t->kind == TABLE_DOMAINS;
+		}
+}
+
+/**
+ * read_policies() - read the running policies and tables
+ * @g: the socket
+ * @c: gets them
+ * @generation: of the configuration, or NULL
+ * @errors: why not
+ *
+ * Return: true if they were read.
+ */
+bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struct erecs *errors)
+{
+	struct kerror ke;
+	struct dump d;
+	int err = 0;
+
+	if (!read_tables(g, c, errors))
+		return false;
+	/* A commit that falls into the dump makes it void. */
+	for (int i = 0; i < READ_TRIES; i++) {
+		memset(&d, 0, sizeof(d));
+		err = genl_talk(g, genl_request(g, ESMTP_CMD_POLICY_GET, NLM_F_DUMP),
+				wire_get_policy, &d, &ke);
+		if (err != -EINTR)
+			break;
+	}
+	if (err)
+		erec_add(errors, NULL, "the policies cannot be read: %s", kerror_text(&ke));
+	c->policies = d.policies;
+	for (struct policy *p = c->policies; p; p = p->next)
+		name_tables(p, c);
+	if (generation)
+		*generation = d.generation;
 	return !err;
 }
 
@@ -125,9 +145,13 @@ bool command_list_ruleset(struct request *r)
 
 	if (!genl_open(&g, &r->errors))
 		return false;
-	ok = nft_read(&t, &r->errors) && read_tables(&g, &t.config, &r->errors) &&
-	     read_policies(&g, &t.config, NULL, &r->errors);
+	ok = nft_read(&t, &r->errors) && read_policies(&g, &t.config, NULL, &r->errors);
 	genl_close(&g);
+	for (const struct table *k = t.config.tables; ok && k; k = k->next)
+		if (!k->words.n) {
+			erec_add(&r->errors, NULL, "the source of table %s is not esmtpctl's", k->name);
+			ok = false;
+		}
 	if (ok)
 		output_ruleset(&r->o, &t.config);
 	return ok;

@@ -58,7 +58,9 @@ static void complete(struct monitor *m, struct event *e)
 	e->monitor = p->flags & ESMTP_POLICY_F_MONITOR;
 	r = e->rule && e->rule <= p->n_rules ? &p->rules[e->rule - 1] : NULL;
 	for (unsigned int i = 0; r && i < r->n_conds; i++)
-		if (r->conds[i].match == e->cond.match && r->conds[i].limit == e->cond.limit)
+		if (r->conds[i].match == e->cond.match && r->conds[i].limit == e->cond.limit &&
+		    (!*e->table || (r->conds[i].table_name &&
+				    !strcmp(r->conds[i].table_name, e->table))))
 			e->cond = r->conds[i];
 }
 

@@ -50,6 +50,9 @@ static const struct {
 	[ESMTP_MATCH_INVALID_RCPT_COUNT] = {
 		"invalid-recipients count", "invalid-recipients count", "invalid-recipients-count" },
 	[ESMTP_MATCH_ANOMALY] = { "anomaly", "anomaly", "anomaly" },
+	[ESMTP_MATCH_SENDER_TEXT] = { "sender-address", "sender-address", "sender-address" },
+	[ESMTP_MATCH_RECIPIENT_TEXT] = {
+		"recipient-address", "recipient-address", "recipient-address" },
 };
 
 static const struct {

@@ -86,7 +86,10 @@ static json_t *cond_json(const struct cond *c)
 
 	json_object_set_new(j, "match", json_string(match_key(c->match)));
 	json_object_set_new(j, "not", json_boolean(c->negate));
-	if (cond_has_set(c->match))
+	if (cond_has_table(c->match))
+		json_object_set_new(j, c->list ? "domains" : "regex",
+				    json_string(c->table_name ? c->table_name : "?"));
+	else if (cond_has_set(c->match))
 		json_object_set_new(j, "set", members_json(c));
 	else if (cond_has_limit(c->match))
 		json_object_set_new(j, "limit", number(c->limit));

@@ -15,6 +15,7 @@
  * @column: where the scanner stands
  * @depth: of braces within a set of values
  * @values: the name that is read next has values behind it
+ * @match: a match line is being read: names there have no values behind them
  * @finished: the separator before the end of the file was given
  * @token: text of the last token, for messages
  */
@@ -27,6 +28,7 @@ struct parse {
 	unsigned int column;
 	unsigned int depth;
 	bool values;
+	bool match;
 	bool finished;
 	const char *token;
 };

@@ -91,7 +91,8 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token MATCH "match" CMD "cmd" LINE "line" LENGTH "length" RCPT "rcpt" COUNT "count"
 %token TO_FIELDS "to-fields" MESSAGE "message" SIZE "size" DECLARED "declared" ENCODING "encoding"
 %token REPLY_WORD "reply" INVALID_RCPTS "invalid-recipients" ANOMALY "anomaly"
-%token BODY "body" HEADER "header" SENDER "sender-address" MIME "mime" FILENAME "filename"
+%token BODY "body" HEADER "header" SENDER "sender-address" RECIPIENT "recipient-address"
+%token MIME "mime" FILENAME "filename"
 %token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
 %token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask"
 %token REGEX "regex" NOCASE "nocase" DOMAINS "domains"
@@ -103,7 +104,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %type <words> values list strings string_list
 %type <word> value
 %type <cond> conds cond match_cond
-%type <value> line_match set_match class_key verdict nocase
+%type <value> line_match set_match text_match table_kind class_key verdict nocase
 
 %%
 
@@ -221,11 +222,25 @@ match_cond	: line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
 		{
 			$$ = cond_new(&@$, ESMTP_MATCH_DECLARED_SIZE, NULL);
 		}
+		| text_match table_kind NAME
+		{
+			$$ = cond_new(&@$, $1, NULL);
+			$$->list = $2;
+			$$->table = $3;
+		}
 		| set_match values
 		{
 			$$ = cond_new(&@$, $1, NULL);
 			$$->words = $2;
 		}
+		;
+
+text_match	: SENDER		{ $$ = ESMTP_MATCH_SENDER_TEXT; }
+		| RECIPIENT		{ $$ = ESMTP_MATCH_RECIPIENT_TEXT; }
+		;
+
+table_kind	: REGEX			{ $$ = 0; }
+		| DOMAINS		{ $$ = 1; }
 		;
 
 set_match	: EHLO			{ $$ = ESMTP_MATCH_EHLO_KEYWORD; }

@@ -40,7 +40,9 @@ static void put_cond(struct nlmsghdr *nlh, const struct cond *c)
 	mnl_attr_put_u8(nlh, ESMTP_A_COND_MATCH, c->match);
 	if (c->negate)
 		mnl_attr_put(nlh, ESMTP_A_COND_NOT, 0, NULL);
-	if (cond_has_set(c->match))
+	if (cond_has_table(c->match))
+		mnl_attr_put_u32(nlh, ESMTP_A_COND_TABLE, c->table);
+	else if (cond_has_set(c->match))
 		mnl_attr_put_u64(nlh, ESMTP_A_COND_SET, c->set);
 	else if (cond_has_limit(c->match))
 		mnl_attr_put_u32(nlh, ESMTP_A_COND_LIMIT, c->limit);
@@ -231,6 +233,7 @@ static void get_conds(const struct nlattr *conds, struct rule *r)
 		c->negate = a.tb[ESMTP_A_COND_NOT];
 		c->limit = get_u32(&a, ESMTP_A_COND_LIMIT);
 		c->set = get_u64(&a, ESMTP_A_COND_SET);
+		c->table = get_u32(&a, ESMTP_A_COND_TABLE);
 		r->n_conds++;
 	}
 }
@@ -395,6 +398,8 @@ int wire_get_table(const struct nlmsghdr *nlh, void *list)
 	s = source_find(*sources, name);
 	if (!s && get_u32(&a, ESMTP_A_TABLE_SOURCE_SIZE) <= ESMTP_TABLE_SIZE_MAX)
 		s = source_append(sources, name, get_u32(&a, ESMTP_A_TABLE_SOURCE_SIZE));
+	if (s)
+		s->id = get_u32(&a, ESMTP_A_TABLE_ID);
 	if (!s || !a.tb[ESMTP_A_TABLE_DATA] || get_u32(&a, ESMTP_A_TABLE_OFFSET) != s->len)
 		return MNL_CB_OK;
 	len = mnl_attr_get_payload_len(a.tb[ESMTP_A_TABLE_DATA]);
@@ -461,6 +466,8 @@ static void get_event(const struct attrs *a, struct event *e)
 	get_string(a, ESMTP_A_EVENT_POLICY, e->policy, sizeof(e->policy));
 	e->rule = get_u32(a, ESMTP_A_EVENT_RULE);
 	e->cond.match = get_u8(a, ESMTP_A_EVENT_MATCH);
+	get_string(a, ESMTP_A_EVENT_TABLE, e->table, sizeof(e->table));
+	e->cond.table_name = *e->table ? e->table : NULL;
 	e->has_value = a->tb[ESMTP_A_EVENT_VALUE];
 	e->value = get_u32(a, ESMTP_A_EVENT_VALUE);
 	e->cond.limit = get_u32(a, ESMTP_A_EVENT_LIMIT);

@@ -40,6 +40,7 @@ struct dump {
  * struct table_source - a table as the module keeps it for a listing
  * @next: the one behind it
  * @name: its name
+ * @id: its number
  * @text: its statement
  * @len: bytes of @text so far
  * @size: bytes of @text when all have come
@@ -47,6 +48,7 @@ struct dump {
 struct table_source {
 	struct table_source *next;
 	const char *name;
+	uint32_t id;
 	char *text;
 	size_t len;
 	size_t size;

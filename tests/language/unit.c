@@ -171,6 +171,9 @@ static struct policy *policy_new(unsigned int n_rules)
 			.n_conds = 1 + i % 2,
 			.action = i % 3 ? ESMTP_ACTION_DROP : ESMTP_ACTION_COUNT, .log = i % 2,
 		};
+		if (i % 11 == 5)
+			p->rules[i].conds[0] = (struct cond){ .match = ESMTP_MATCH_RECIPIENT_TEXT,
+							      .table = i + 1, .negate = i % 2 };
 	}
 	return p;
 }

@@ -210,13 +210,13 @@ def rule_refusals():
     yield ("mask with two", rule(conds(cond(match(kw), members(1)), cond(match(length), limit(5))),
                                  action(ESMTP_ACTION_MASK), **bad), errno.EINVAL, "one condition", None)
     yield ("set of a line", rule(one(match(length), limit(5), members(1, **bad)), action(count)),
-           errno.EINVAL, "not a set", None)
+           errno.EINVAL, "no set", None)
     yield "no set", rule(one(match(kw), **bad), action(count)), errno.EINVAL, "needs a set", ESMTP_A_COND_SET
     yield "empty set", rule(one(match(kw), members(0)), action(count), **bad), errno.EINVAL, "empty", None
     yield ("unknown member", rule(one(match(kw), members(1 << __ESMTP_KW_MAX)), action(count), **bad),
            errno.EINVAL, "not known", None)
     yield ("limit of a set", rule(one(match(kw), members(1), limit(1, **bad)), action(count)),
-           errno.EINVAL, "not a limit", None)
+           errno.EINVAL, "no limit", None)
     text_match = match(ESMTP_MATCH_SENDER_TEXT)
     table = u32(ESMTP_A_COND_TABLE, 1)
     yield "no table", rule(one(text_match, **bad), action(count)), errno.EINVAL, "needs a table", ESMTP_A_COND_TABLE
@@ -402,14 +402,17 @@ def said(c):
 
 
 def condition(m, n, k, negate):
-    return cond(match(m), *([limit(n)] if k is None else [members(k)]), *([Attr(ESMTP_A_COND_NOT)] if negate else []))
+    return cond(match(m), *([] if n is None else [limit(n)]), *([] if k is None else [members(k)]), *([Attr(ESMTP_A_COND_NOT)] if negate else []))
 
 
 def test_every_rule(s):
     sets = {ESMTP_MATCH_EHLO_KEYWORD: __ESMTP_KW_MAX, ESMTP_MATCH_CMD_VERB: __ESMTP_VERB_MAX}
+    others = {ESMTP_MATCH_MIME_ENCODING: __ESMTP_ENC_MAX, ESMTP_MATCH_ANOMALY: __ESMTP_ANOMALY_MAX}  # not to be masked
     texts = ESMTP_MATCH_SENDER_TEXT, ESMTP_MATCH_RECIPIENT_TEXT    # with tables: t_tables.py
-    simple = [(m, n, None, bool(n)) for m in range(1, __ESMTP_MATCH_MAX) if m not in (*sets, *texts)
-              for n in (0, 0xfffffffe)]
+    no_limit = (*sets, *others, *texts, ESMTP_MATCH_DECLARED_SIZE)
+    simple = [(m, n, None, bool(n)) for m in range(1, __ESMTP_MATCH_MAX) if m not in no_limit for n in (0, 0xfffffffe)]
+    simple += [(m, None, 1 << k, m != ESMTP_MATCH_ANOMALY) for m, n in others.items() for k in range(n)]
+    simple += [(ESMTP_MATCH_DECLARED_SIZE, None, None, negate) for negate in (False, True)]
     words = [(m, None, 1 << k, bool(k % 2)) for m, n in sets.items() for k in range(n)]
     want = [([c], a, log) for c in simple for a, log in ((ESMTP_ACTION_COUNT, True), (ESMTP_ACTION_RESET, False))]
     want += [([c], ESMTP_ACTION_MASK, k % 2) for k, c in enumerate(words)]

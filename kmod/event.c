@@ -206,6 +206,7 @@ static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_ANOMALY] = "anomaly",
 	[ESMTP_MATCH_SENDER_TEXT] = "sender-address regex",
 	[ESMTP_MATCH_RECIPIENT_TEXT] = "recipient-address regex",
+	[ESMTP_MATCH_SPECIAL_CHARACTER] = "special-character",
 };
 
 static const char *const action_words[__ESMTP_ACTION_MAX] = {
@@ -236,6 +237,7 @@ static const char *const event_words[__ESMTP_EVENT_MAX] = {
 	[ESMTP_EVENT_HOLE] = "gap in content",
 	[ESMTP_EVENT_NUL] = "NUL in a command",
 	[ESMTP_EVENT_EIGHT_BIT] = "byte above 127 in a command",
+	[ESMTP_EVENT_PIPELINING] = "command before the answer to another one, which was not offered",
 };
 
 static void endpoint_print(char *buf, u16 family, const union nf_inet_addr *addr,

@@ -59,12 +59,21 @@ enum item_kind {
 	ITEM_TLS,		/* value: allow */
 	ITEM_MODE,		/* value: monitor */
 	ITEM_BRACKETS,		/* value: blank */
-	ITEM_VERBS,		/* words */
+	ITEM_PIPELINING,	/* value: deny */
+	ITEM_VERBS,		/* words; value: enum verbs_how */
+	ITEM_INHERIT,		/* word: name of a policy */
 	ITEM_MATCH,		/* conds; action, log */
 	ITEM_CLASS_LINE,	/* value: enum class_line; words */
 	ITEM_INSPECT,		/* value: enum inspect_kind; word: class, or NULL; arg: policy */
 	ITEM_PICKUP,		/* value: pass */
 	ITEM_PORTS,		/* words */
+};
+
+/* What a line with verbs does with those that there are. */
+enum verbs_how {
+	VERBS_REPLACE,
+	VERBS_ADD,
+	VERBS_REMOVE,
 };
 
 /**

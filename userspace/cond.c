@@ -58,7 +58,8 @@ bool cond_has_table(uint8_t match)
  */
 bool cond_has_limit(uint8_t match)
 {
-	return !cond_has_set(match) && !cond_has_table(match) && match != ESMTP_MATCH_DECLARED_SIZE;
+	return !cond_has_set(match) && !cond_has_table(match) && match != ESMTP_MATCH_DECLARED_SIZE &&
+	       match != ESMTP_MATCH_SPECIAL_CHARACTER;
 }
 
 /**

@@ -42,6 +42,7 @@ struct rule {
  * @verbs: bit = enum esmtp_verb
  * @rules: in order
  * @n_rules: how many
+ * @n_inherited: those of them, at the beginning, that are another policy's
  * @counters: by enum esmtp_policy_counter
  * @events: by enum esmtp_event_type
  */
@@ -55,6 +56,7 @@ struct policy {
 	uint64_t verbs;
 	struct rule *rules;
 	unsigned int n_rules;
+	unsigned int n_inherited;
 	uint64_t counters[ESMTP_PC_MAX + 1];
 	uint64_t events[ESMTP_EVENT_MAX + 1];
 };

@@ -14,11 +14,13 @@
  * struct seen - which lines a policy has had
  * @lines: bit = enum item_kind
  * @verbs: the line with verbs, or NULL
+ * @named: the verbs that it names
  * @tls: the line with tls, or NULL
  */
 struct seen {
 	unsigned int lines;
 	const struct item *verbs;
+	uint64_t named;
 	const struct item *tls;
 };
 
@@ -74,23 +76,16 @@ static void policy_flag(struct policy *p, uint32_t flag, int on)
 		p->flags &= ~flag;
 }
 
-static void policy_verbs(const struct item *item, struct policy *p, struct erecs *errors)
+/* The verbs of a line, as a set. */
+static uint64_t verbs_read(const struct item *item, struct erecs *errors)
 {
 	const struct word *first = item->words.head;
+	uint64_t set = 0;
 
-	if (!first) {
-		erec_add(errors, &item->words.loc, "the set is empty: no command would pass");
-		return;
-	}
-	if (!first->next && !strcasecmp(first->text, "asa")) {
-		p->verbs = ESMTP_VERBS_ASA;
-		return;
-	}
-	if (!first->next && !strcasecmp(first->text, "any")) {
-		p->verbs = ESMTP_VERBS_ALL;
-		return;
-	}
-	p->verbs = 0;
+	if (first && !first->next && !strcasecmp(first->text, "asa"))
+		return ESMTP_VERBS_ASA;
+	if (first && !first->next && !strcasecmp(first->text, "any"))
+		return ESMTP_VERBS_ALL;
 	for (const struct word *w = first; w; w = w->next) {
 		int verb = verb_find(w->text);
 
@@ -98,11 +93,51 @@ static void policy_verbs(const struct item *item, struct policy *p, struct erecs
 			erec_add(errors, &w->loc,
 				 "unknown verb '%s', expected asa, any, or a set of auth, data, ehlo, etrn, helo, help, mail, noop, quit, rcpt, rset, saml, send, soml, vrfy, starttls, bdat and other",
 				 w->text);
-		else if (p->verbs & 1ull << verb)
+		else if (set & 1ull << verb)
 			erec_add(errors, &w->loc, "verb %s stands twice in the set", verb_name((unsigned int)verb));
 		else
-			p->verbs |= 1ull << verb;
+			set |= 1ull << verb;
 	}
+	return set;
+}
+
+static void policy_verbs(const struct item *item, struct policy *p, struct seen *seen,
+			 struct erecs *errors)
+{
+	uint64_t set = verbs_read(item, errors);
+
+	seen->verbs = item;
+	seen->named = set;
+	if (!item->words.head && item->value != VERBS_REPLACE)
+		erec_add(errors, &item->words.loc, "the set is empty");
+	if (item->value == VERBS_ADD)
+		p->verbs |= set;
+	else if (item->value == VERBS_REMOVE)
+		p->verbs &= ~set;
+	else
+		p->verbs = set;
+	if (!p->verbs)
+		erec_add(errors, &item->words.loc, "the set is empty: no command would pass");
+}
+
+/* What the other policy has, but its name, description and slot, which are its own. */
+static void policy_inherit(const struct item *item, const struct config *c, struct policy *p,
+			   const struct seen *seen, struct erecs *errors)
+{
+	const struct policy *from = config_policy(c, item->word->text);
+
+	if (!from) {
+		erec_add(errors, &item->word->loc, "no policy %s stands above", item->word->text);
+		return;
+	}
+	if (seen->lines & ~(1u << ITEM_DESCRIPTION | 1u << ITEM_SLOT | 1u << ITEM_INHERIT)) {
+		erec_add(errors, &item->loc, "what is inherited must stand before lines that change it");
+		return;
+	}
+	p->flags = from->flags;
+	p->verbs = from->verbs;
+	p->n_rules = p->n_inherited = from->n_rules;
+	memcpy(p->rules, from->rules, from->n_rules * sizeof(*p->rules));
 }
 
 static void cond_set(const struct cond_item *item, struct cond *c, struct erecs *errors)
@@ -220,6 +255,17 @@ static void check_live(const struct item *item, const struct policy *p, uint8_t 
 		}
 }
 
+/* A line with the match of one that was inherited takes its place. */
+static bool replaces_inherited(struct policy *p, const struct rule *r)
+{
+	for (unsigned int i = 0; i < p->n_inherited; i++)
+		if (same_rule(&p->rules[i], r) && p->rules[i].loc.first_line < p->loc.first_line) {
+			p->rules[i] = *r;
+			return true;
+		}
+	return false;
+}
+
 static void policy_match(const struct item *item, const struct config *config, struct policy *p,
 			 unsigned int room,
 			 struct erecs *errors)
@@ -235,6 +281,8 @@ static void policy_match(const struct item *item, const struct config *config, s
 			check_live(item, p, r->conds[i].match, errors);
 	if (errors->count == before)
 		check_mask(item, r, errors);
+	if (replaces_inherited(p, r))
+		return;
 	for (unsigned int i = 0; i < p->n_rules && errors->count == before; i++)
 		if (same_rule(&p->rules[i], r))
 			erec_add(errors, &item->loc, "line %u has the same match",
@@ -248,7 +296,6 @@ static void policy_line(const struct item *item, const struct config *c, struct 
 {
 	if (item->kind != ITEM_MATCH && seen->lines & 1u << item->kind)
 		erec_add(errors, &item->loc, "policy %s has such a line already", p->name);
-	seen->lines |= 1u << item->kind;
 	switch (item->kind) {
 	case ITEM_DESCRIPTION:
 		policy_description(item, p, errors);
@@ -269,9 +316,14 @@ static void policy_line(const struct item *item, const struct config *c, struct 
 	case ITEM_BRACKETS:
 		policy_flag(p, ESMTP_POLICY_F_BLANK_BRACKETS, item->value);
 		break;
+	case ITEM_PIPELINING:
+		policy_flag(p, ESMTP_POLICY_F_NO_PIPELINING, item->value);
+		break;
 	case ITEM_VERBS:
-		policy_verbs(item, p, errors);
-		seen->verbs = item;
+		policy_verbs(item, p, seen, errors);
+		break;
+	case ITEM_INHERIT:
+		policy_inherit(item, c, p, seen, errors);
 		break;
 	case ITEM_MATCH:
 		policy_match(item, c, p, ESMTP_RULES_MAX, errors);
@@ -279,22 +331,25 @@ static void policy_line(const struct item *item, const struct config *c, struct 
 	default:
 		break;
 	}
+	seen->lines |= 1u << item->kind;
 }
 
-/* A set of verbs that names STARTTLS and tls deny cannot both be meant; nor can tls allow and a set without it. */
+/* A line of verbs that names STARTTLS and tls deny cannot both be meant; nor can tls allow and a set without it. */
 static void check_tls(const struct policy *p, const struct seen *seen, struct erecs *errors)
 {
 	bool allow = p->flags & ESMTP_POLICY_F_TLS_ALLOW;
 	const struct word *first = seen->verbs ? seen->verbs->words.head : NULL;
-	bool listed = p->verbs & 1ull << ESMTP_VERB_STARTTLS;
+	bool named = seen->named & 1ull << ESMTP_VERB_STARTTLS;
 
 	if (!first || !strcasecmp(first->text, "asa") || !strcasecmp(first->text, "any"))
 		return;
-	if (listed && !allow)
+	if (seen->verbs->value != VERBS_REMOVE && named && !allow)
 		erec_add(errors, &seen->verbs->loc,
 			 "starttls would be refused all the same: it needs 'tls allow'");
-	if (!listed && allow)
-		erec_add(errors, &seen->tls->loc,
+	if (allow && (seen->verbs->value == VERBS_REMOVE ? named :
+		      seen->verbs->value == VERBS_REPLACE && !named))
+		erec_add(errors, seen->tls && seen->verbs->value == VERBS_REPLACE ?
+			 &seen->tls->loc : &seen->verbs->loc,
 			 "'tls allow' needs starttls in the set of verbs");
 }
 
@@ -317,6 +372,20 @@ static void policy_link(const struct policy *p, struct config *c, struct erecs *
 	*tail = (struct policy *)p;
 }
 
+/* Those that it has, and those that it may inherit. */
+static unsigned int count_matches(const struct stmt *stmt, const struct config *c)
+{
+	const struct policy *from;
+	unsigned int n = 0;
+
+	for (const struct item *i = stmt->items.head; i; i = i->next) {
+		n += i->kind == ITEM_MATCH;
+		from = i->kind == ITEM_INHERIT ? config_policy(c, i->word->text) : NULL;
+		n += from ? from->n_rules : 0;
+	}
+	return n;
+}
+
 /**
  * evaluate_policy() - add a policy to a configuration
  * @stmt: what was written
@@ -326,7 +395,7 @@ static void policy_link(const struct policy *p, struct config *c, struct erecs *
 void evaluate_policy(const struct stmt *stmt, struct config *c, struct erecs *errors)
 {
 	struct policy *p = mem_alloc(sizeof(*p));
-	unsigned int matches = 0;
+	unsigned int matches;
 	struct seen seen = { 0 };
 
 	if (config_policy(c, stmt->name->text)) {
@@ -338,8 +407,7 @@ void evaluate_policy(const struct stmt *stmt, struct config *c, struct erecs *er
 	p->slot = SLOT_ANY;
 	p->flags = ESMTP_POLICY_F_MASK_BANNER;
 	p->verbs = ESMTP_VERBS_ASA;
-	for (const struct item *i = stmt->items.head; i; i = i->next)
-		matches += i->kind == ITEM_MATCH;
+	matches = count_matches(stmt, c);
 	if (matches > ESMTP_RULES_MAX)
 		erec_add(errors, &p->loc, "a policy has at most %d match lines", ESMTP_RULES_MAX);
 	p->rules = mem_alloc(((size_t)matches + 1) * sizeof(*p->rules));

@@ -53,6 +53,8 @@ static const struct {
 	[ESMTP_MATCH_SENDER_TEXT] = { "sender-address", "sender-address", "sender-address" },
 	[ESMTP_MATCH_RECIPIENT_TEXT] = {
 		"recipient-address", "recipient-address", "recipient-address" },
+	[ESMTP_MATCH_SPECIAL_CHARACTER] = {
+		"special-character", "special-character", "special-character" },
 };
 
 static const struct {
@@ -121,6 +123,7 @@ static const char *const anomalies[__ESMTP_ANOMALY_MAX] = {
 	[ESMTP_ANOMALY_EARLY_CONTENT] = "early-content",
 	[ESMTP_ANOMALY_UNEXPECTED_REPLY] = "unexpected-reply",
 	[ESMTP_ANOMALY_REPLY_SYNTAX] = "reply-syntax",
+	[ESMTP_ANOMALY_PIPELINING] = "pipelining",
 };
 
 static const struct counter_name policy_counters[ESMTP_PC_MAX + 1] = {
@@ -217,6 +220,9 @@ static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
 	[ESMTP_EVENT_NUL] = { "nul", "NULs in commands", "NUL in a command", 108113, 4 },
 	[ESMTP_EVENT_EIGHT_BIT] = {
 		"eight-bit", "bytes above 127 in commands", "byte above 127 in a command", 108114, 6 },
+	[ESMTP_EVENT_PIPELINING] = {
+		"pipelining", "clients that did not wait for answers",
+		"command before the answer to another one, which was not offered", 108115, 5 },
 };
 
 /**

@@ -165,6 +165,9 @@ static void policy(struct output *o, const struct policy *p, unsigned int positi
 	json_object_set_new(j, "stray-brackets",
 			    json_string(p->flags & ESMTP_POLICY_F_BLANK_BRACKETS ?
 					"blank" : "keep"));
+	json_object_set_new(j, "pipelining",
+			    json_string(p->flags & ESMTP_POLICY_F_NO_PIPELINING ?
+					"deny" : "allow"));
 	json_object_set_new(j, "verbs", verbs_json(p->verbs));
 	json_object_set_new(j, "rules", rules_json(p, false));
 	add(o, "policy", j);

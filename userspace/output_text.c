@@ -121,12 +121,19 @@ static void put_conds(struct output *o, const struct rule *r, enum cond_style st
 	char buf[COND_TEXT_MAX];
 
 	for (unsigned int i = 0; i < r->n_conds; i++)
-		fprintf(o->f, " %s", cond_format(&r->conds[i], style, buf));
+		fprintf(o->f, "%s%s", i ? " " : "", cond_format(&r->conds[i], style, buf));
+}
+
+/* Rules that ASA has as parameters. */
+static bool is_parameter(const struct rule *r)
+{
+	return r->n_conds == 1 && !r->conds[0].negate &&
+	       r->conds[0].match == ESMTP_MATCH_SPECIAL_CHARACTER;
 }
 
 static void put_rule(struct output *o, const struct rule *r)
 {
-	fputs("\tmatch", o->f);
+	fputs(is_parameter(r) ? "\t" : "\tmatch ", o->f);
 	put_conds(o, r, COND_OURS);
 	if (r->action != ESMTP_ACTION_COUNT || !r->log)
 		fprintf(o->f, " %s", action_name(r->action));
@@ -148,6 +155,8 @@ static void policy(struct output *o, const struct policy *p, unsigned int positi
 	put_verbs(o, p->verbs);
 	if (p->flags & ESMTP_POLICY_F_BLANK_BRACKETS)
 		fputs("\tstray-brackets blank\n", o->f);
+	if (p->flags & ESMTP_POLICY_F_NO_PIPELINING)
+		fputs("\tpipelining deny\n", o->f);
 	for (unsigned int i = 0; i < p->n_rules; i++)
 		put_rule(o, &p->rules[i]);
 	fputs("}\n", o->f);
@@ -216,7 +225,7 @@ static void put_rule_counter(struct output *o, const struct rule *r)
 {
 	const char *action = action_asa_name(r->action);
 
-	fputs("  match", o->f);
+	fputs(is_parameter(r) ? "  " : "  match ", o->f);
 	put_conds(o, r, COND_ASA);
 	fputc('\n', o->f);
 	fprintf(o->f, "    %s%s%s, packet %" PRIu64 "\n", action, *action && r->log ? " " : "",

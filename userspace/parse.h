@@ -16,6 +16,7 @@
  * @depth: of braces within a set of values
  * @values: the name that is read next has values behind it
  * @match: a match line is being read: names there have no values behind them
+ * @verbs: "verbs" was the last word: it may be followed by "add" or "remove"
  * @finished: the separator before the end of the file was given
  * @token: text of the last token, for messages
  */
@@ -29,6 +30,7 @@ struct parse {
 	unsigned int depth;
 	bool values;
 	bool match;
+	bool verbs;
 	bool finished;
 	const char *token;
 };

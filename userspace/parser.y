@@ -87,6 +87,8 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token INSPECT "inspect" DEFAULT "default" NONE "none" PICKUP "pickup" PASS "pass" PORTS "ports"
 %token DESCRIPTION "description" SLOT "slot" BANNER "banner" KEEP "keep" TLS "tls"
 %token ALLOW "allow" DENY "deny" MODE "mode" ENFORCE "enforce" MONITOR "monitor"
+%token PIPELINING "pipelining" SPECIAL "special-character"
+%token INHERIT "inherit" ADD "add" REMOVE "remove"
 %token VERBS "verbs" BRACKETS "stray-brackets" BLANK "blank"
 %token MATCH "match" CMD "cmd" LINE "line" LENGTH "length" RCPT "rcpt" COUNT "count"
 %token TO_FIELDS "to-fields" MESSAGE "message" SIZE "size" DECLARED "declared" ENCODING "encoding"
@@ -189,10 +191,31 @@ policy_line	: DESCRIPTION STRING
 		| MODE ENFORCE			{ $$ = item_new(&@$, ITEM_MODE, 0); }
 		| BRACKETS BLANK		{ $$ = item_new(&@$, ITEM_BRACKETS, 1); }
 		| BRACKETS KEEP			{ $$ = item_new(&@$, ITEM_BRACKETS, 0); }
+		| PIPELINING ALLOW		{ $$ = item_new(&@$, ITEM_PIPELINING, 0); }
+		| PIPELINING DENY		{ $$ = item_new(&@$, ITEM_PIPELINING, 1); }
+		| SPECIAL action
+		{
+			$$ = match_new(&@$, cond_new(&@1, ESMTP_MATCH_SPECIAL_CHARACTER, NULL), $2);
+		}
 		| VERBS values
 		{
-			$$ = item_new(&@$, ITEM_VERBS, 0);
+			$$ = item_new(&@$, ITEM_VERBS, VERBS_REPLACE);
 			$$->words = $2;
+		}
+		| VERBS ADD values
+		{
+			$$ = item_new(&@$, ITEM_VERBS, VERBS_ADD);
+			$$->words = $3;
+		}
+		| VERBS REMOVE values
+		{
+			$$ = item_new(&@$, ITEM_VERBS, VERBS_REMOVE);
+			$$->words = $3;
+		}
+		| INHERIT NAME
+		{
+			$$ = item_new(&@$, ITEM_INHERIT, 0);
+			$$->word = $2;
 		}
 		| match
 		;
@@ -217,6 +240,10 @@ match_cond	: line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
 		| MESSAGE SIZE GT NUMBER
 		{
 			$$ = cond_new(&@$, ESMTP_MATCH_MESSAGE_SIZE, $4);
+		}
+		| SPECIAL
+		{
+			$$ = cond_new(&@$, ESMTP_MATCH_SPECIAL_CHARACTER, NULL);
 		}
 		| MESSAGE SIZE GT DECLARED
 		{

@@ -110,6 +110,7 @@ enum esmtp_text {
  * @scope: bits of what a scope's begin ends
  * @live: tables that one text is held against, by enum esmtp_text, each once
  * @n_live: how many
+ * @anomalies: bit = enum esmtp_anomaly that a rule is about
  * @masked_verbs: bit = enum esmtp_verb that a rule masks
  * @masked_keywords: bit = enum esmtp_keyword that a rule masks
  *
@@ -128,6 +129,7 @@ struct esmtp_policy {
 	u64 scope[ESMTP_SCOPES];
 	const struct esmtp_table *live[ESMTP_TEXTS][ESMTP_TABLES_LIVE];
 	u8 n_live[ESMTP_TEXTS];
+	u64 anomalies;
 	u64 masked_verbs;
 	u64 masked_keywords;
 };
@@ -242,6 +244,7 @@ struct esmtp_owed {
  * @pipe: a | was counted in this line
  * @nul: so was a NUL
  * @eight_bit: so was a byte above 127
+ * @special: so was a character that an address should not have
  * @size: how much of "SIZE=" of MAIL has been read (engine/path.c)
  * @word: the verb as typed, cut
  */
@@ -264,6 +267,7 @@ struct esmtp_command {
 	bool pipe;
 	bool nul;
 	bool eight_bit;
+	bool special;
 	u8 size;
 	u8 word[ESMTP_TEXT_MAX];
 };
@@ -442,6 +446,8 @@ struct esmtp_content {
  * @early_content: EARLY_CONTENT was counted for this DATA
  * @guess: mode monitor reads on as if the answer that is waited for were yes
  * @bdat_open: a message that came by BDAT is not complete
+ * @offered: the server has offered PIPELINING, and it was not masked
+ * @pipelined: PIPELINING was counted
  * @quiet: AUTH has just failed: what follows may be a password that comes too late
  * @resets_owed: commands owed that can end a transaction (RSET, EHLO, HELO, MAIL, end of data)
  * @rcpt_over: recipients of this transaction at their highest: rules below have fired
@@ -468,6 +474,8 @@ struct esmtp_engine {
 	bool guess;
 	bool bdat_open;
 	bool quiet;
+	bool offered;
+	bool pipelined;
 	u32 resets_owed;
 	u32 rcpt_over;
 	u32 rcpt_over_next;

@@ -59,7 +59,26 @@ static void name_verb(struct esmtp_feed *f, struct esmtp_event *ev)
 	esmtp_event_text(ev, f->e->cmd.word, verb_len(f));
 }
 
-static void start_line(struct esmtp_feed *f)
+/*
+ * A command before the answer to another one: the server must have offered that (RFC 2920). Before
+ * the greeting it is early talk. So many clients do it that only who asks is told. Returns true if
+ * the connection closes.
+ */
+static bool pipelined(struct esmtp_feed *f)
+{
+	struct esmtp_engine *e = f->e;
+
+	if (!(f->p->anomalies & 1ull << ESMTP_ANOMALY_PIPELINING))
+		return false;
+	if (e->offered || e->pipelined || !e->greeted || !esmtp_is_owed(e))
+		return false;
+	e->pipelined = true;
+	return esmtp_anomaly(f, ESMTP_EVENT_PIPELINING,
+			     ESMTP_ANOMALY_PIPELINING, 0, NULL, 0);
+}
+
+/* Returns true if the connection closes. */
+static bool start_line(struct esmtp_feed *f)
 {
 	struct esmtp_command *c = &f->e->cmd;
 
@@ -70,6 +89,7 @@ static void start_line(struct esmtp_feed *f)
 	c->alive = esmtp_words_verbs();
 	esmtp_scope_begin(f, ESMTP_SCOPE_COMMAND);
 	c->limit = esmtp_next_limit(f->p, ESMTP_MATCH_CMD_LINE_LENGTH, 0);
+	return pipelined(f);
 }
 
 /* One more byte that is not of the line's end. Returns true if the connection closes. */
@@ -385,8 +405,8 @@ static bool take_byte(struct esmtp_feed *f)
 	struct esmtp_command *c = &f->e->cmd;
 	u8 b = f->data[f->pos];
 
-	if (c->state == CMD_START)
-		start_line(f);
+	if (c->state == CMD_START && start_line(f))
+		return true;
 	if (b == '\n')
 		return line_end(f);
 	if (c->cr && bare_cr(f))

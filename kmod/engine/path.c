@@ -203,6 +203,12 @@ bool esmtp_path_byte(struct esmtp_feed *f, u8 b)
 	struct esmtp_command *c = &f->e->cmd;
 	struct esmtp_event *ev;
 
+	if ((b == '|' || b == '`' || !b) && !c->special) {
+		c->special = true;
+		if (esmtp_fire_fact(f, ESMTP_MATCH_SPECIAL_CHARACTER, true, b,
+				    0))
+			return true;
+	}
 	if (b == '|' && !c->pipe) {
 		c->pipe = true;
 		ev = esmtp_emit(f, ESMTP_EVENT_PIPE, ESMTP_ACTION_RESET, true);
@@ -243,6 +249,9 @@ bool esmtp_path_end(struct esmtp_feed *f)
 {
 	const struct esmtp_command *c = &f->e->cmd;
 
+	if (!c->special &&
+	    esmtp_fire_fact(f, ESMTP_MATCH_SPECIAL_CHARACTER, false, 0, 0))
+		return true;
 	if (is_sender(c) &&
 	    esmtp_fire_within(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len,
 			      c->word, c->word_len))

@@ -46,6 +46,8 @@ static const struct match_info matches[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_MIME_ENCODING] = SET(PART, ESMTP_ENC_ALL),
 	[ESMTP_MATCH_REPLY_LINE_LENGTH] = LIMIT(REPLY),
 	[ESMTP_MATCH_INVALID_RCPT_COUNT] = LIMIT(CONNECTION),
+	[ESMTP_MATCH_SPECIAL_CHARACTER] = {
+		.operand = ESMTP_OPERAND_NONE, .scope = ESMTP_SCOPE_TRANSACTION },
 	[ESMTP_MATCH_ANOMALY] = SET(CONNECTION, ESMTP_ANOMALY_ALL,
 		.no_not = "no anomaly can be waited for to be absent"),
 	[ESMTP_MATCH_SENDER_TEXT] = TEXT(TRANSACTION, SENDER),
@@ -265,6 +267,17 @@ static u64 masked_members(const struct esmtp_policy *p, enum esmtp_match match)
 	return masked;
 }
 
+/* All that conditions of a match with a set ask for; none of them is negated. */
+static u64 asked_for(const struct esmtp_policy *p, enum esmtp_match match)
+{
+	u64 set = 0;
+	u32 i;
+
+	for (i = p->first[match]; i < p->first[match + 1]; i++)
+		set |= p->conds[p->order[i]].set;
+	return set;
+}
+
 /**
  * esmtp_policy_prepare() - see engine.h
  * @p: policy from a stranger
@@ -299,6 +312,11 @@ const char *esmtp_policy_prepare(struct esmtp_policy *p, u32 *bad)
 	sort_conds(p);
 	sum_scopes(p);
 	p->masked_keywords = masked_members(p, ESMTP_MATCH_EHLO_KEYWORD);
+	if (p->flags & ESMTP_POLICY_F_NO_PIPELINING)
+		p->masked_keywords |= 1ull << ESMTP_KW_PIPELINING;
+	p->anomalies = asked_for(p, ESMTP_MATCH_ANOMALY);
+	if (p->flags & ESMTP_POLICY_F_NO_PIPELINING)
+		p->anomalies |= 1ull << ESMTP_ANOMALY_PIPELINING;
 	p->masked_verbs = masked_members(p, ESMTP_MATCH_CMD_VERB);
 	return NULL;
 }

@@ -225,10 +225,15 @@ static bool keyword_end(struct esmtp_feed *f)
 			return false;
 		keyword = esmtp_words[i].keyword;
 	}
+	if (keyword == ESMTP_KW_PIPELINING &&
+	    !(f->p->masked_keywords & 1ull << keyword))
+		f->e->offered = true;
 	if (esmtp_fire_member(f, ESMTP_MATCH_EHLO_KEYWORD, keyword, rp->word,
 			      len, &mask))
 		return true;
-	if (!mask && i != ESMTP_NO_WORD && is_refused(f, &esmtp_words[i])) {
+	if (!mask && i != ESMTP_NO_WORD &&
+	    (is_refused(f, &esmtp_words[i]) ||
+	     f->p->masked_keywords & 1ull << keyword)) {
 		esmtp_event_text(esmtp_emit(f, ESMTP_EVENT_KEYWORD_MASKED,
 					    ESMTP_ACTION_MASK, false),
 				 rp->word, len);

@@ -395,6 +395,7 @@ char *harness_events(const struct harness *h)
 		[ESMTP_EVENT_NOT_RETAINED] = "not-retained",
 		[ESMTP_EVENT_NUL] = "nul",
 		[ESMTP_EVENT_EIGHT_BIT] = "eight-bit",
+		[ESMTP_EVENT_PIPELINING] = "pipelining",
 	};
 	char *text = NULL;
 	size_t size = 0;

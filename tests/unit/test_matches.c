@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Each match that counts or chooses: at its limit, one past it, and turned round. */
+#define _GNU_SOURCE
 #include "harness.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -265,6 +266,47 @@ static void test_anomalies(void **state)
 	ANOMALY(REPLY_SYNTAX, "syntax rule#0", HEAD, S("hello\r\n"));
 }
 
+static void test_pipelining(void **state)
+{
+	const struct step offered[] = {
+		S("220 mx\r\n"), C("EHLO a\r\n"),
+		S("250-mx\r\n250 PIPELINING\r\n"), C("NOOP\r\nRSET\r\n"),
+		S("250 ok\r\n250 ok\r\n"),
+	};
+	struct harness h;
+
+	(void)state;
+	ANOMALY(PIPELINING, "pipelining rule#0", HEAD,
+		C("NOOP\r\nNOOP\r\nNOOP\r\n"), S("250 ok\r\n250 ok\r\n"));
+	ANOMALY(PIPELINING, "", HEAD, C("NOOP\r\n"), S("250 ok\r\n"),
+		C("RSET\r\n"), S("250 ok\r\n"));
+	one_rule(ESMTP_MATCH_ANOMALY, BIT(ESMTP_ANOMALY_PIPELINING), false,
+		 offered, N(offered), "");
+	/* denied, it is not offered */
+	harness_init(&h);
+	harness_no_rules(&h);
+	h.policy.flags = ESMTP_POLICY_F_NO_PIPELINING;
+	harness_all_cuts(&h, offered, N(offered), 20);
+	harness_expect_events(&h, "keyword(PIPELINING) pipelining");
+	assert_null(memmem(h.out[1].p, h.out[1].n, "PIPELINING", 10));
+	harness_free(&h);
+}
+
+static void test_special_characters(void **state)
+{
+	(void)state;
+	ONE_RULE(ESMTP_MATCH_SPECIAL_CHARACTER, 0, false, "rule#0:96",
+		 HEAD, C("MAIL FROM:<a`b`c@d>\r\n"), S("250 ok\r\n"), RCPT,
+		 C("NOOP `\r\n"), S("250 ok\r\n"));
+	ONE_RULE(ESMTP_MATCH_SPECIAL_CHARACTER, 0, true, "rule#0 rule#0", HEAD,
+		 C("MAIL FROM:<a`b@d>\r\n"), S("250 ok\r\n"), RCPT, RCPT);
+	ONE_RULE(ESMTP_MATCH_SPECIAL_CHARACTER, 0, false,
+		 "rule#0:124 pipe(RCPT)", HEAD, MAIL(""),
+		 C("RCPT TO:<a|b>\r\n"));
+	CLOSES(ESMTP_MATCH_SPECIAL_CHARACTER, 0, false, "RSET\r\n", HEAD,
+	       C("RSET\r\n"), S("250 ok\r\n"), C("MAIL FROM:<`id`>\r\n"));
+}
+
 static void test_anomalies_close(void **state)
 {
 	struct harness h;
@@ -312,6 +354,8 @@ int main(void)
 		cmocka_unit_test(test_invalid_recipients),
 		cmocka_unit_test(test_anomalies),
 		cmocka_unit_test(test_anomalies_close),
+		cmocka_unit_test(test_pipelining),
+		cmocka_unit_test(test_special_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

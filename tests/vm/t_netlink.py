@@ -172,7 +172,7 @@ def policy_refusals():
            errno.EINVAL, "", None)
     yield "high verb", [policy(name(), verbs(1 << 40, **bad))], errno.EINVAL, "", None
     yield "short verbs", [policy(name(), u32(ESMTP_A_POLICY_VERBS, 1, **bad))], errno.EINVAL, "", None
-    yield "unknown flag", [policy(name(), verbs(), u32(ESMTP_A_POLICY_FLAGS, 16, **bad))], errno.EINVAL, "", None
+    yield "unknown flag", [policy(name(), verbs(), u32(ESMTP_A_POLICY_FLAGS, 32, **bad))], errno.EINVAL, "", None
     yield "slot 8", [policy(name(), verbs(), u8(ESMTP_A_POLICY_SLOT, 8, **bad))], errno.ERANGE, "", None
     yield ("slot of 32 bits", [policy(name(), verbs(), u32(ESMTP_A_POLICY_SLOT, 1, **bad))],
            errno.EINVAL, "", None)

@@ -241,6 +241,7 @@ enum esmtp_match {
 	ESMTP_MATCH_ANOMALY,			/* set of enum esmtp_anomaly */
 	ESMTP_MATCH_SENDER_TEXT,		/* table: the address in MAIL, without its brackets */
 	ESMTP_MATCH_RECIPIENT_TEXT,		/* table: the address in RCPT, of any of a message's */
+	ESMTP_MATCH_SPECIAL_CHARACTER,		/* | ` or NUL in a line of MAIL or RCPT; compares with nothing else */
 	__ESMTP_MATCH_MAX,
 };
 #define ESMTP_MATCH_MAX (__ESMTP_MATCH_MAX - 1)
@@ -259,7 +260,8 @@ enum esmtp_action {
 #define ESMTP_POLICY_F_TLS_ALLOW	(1u << 1)	/* tls allow: STARTTLS passes, inspection ends with its 220 */
 #define ESMTP_POLICY_F_MONITOR		(1u << 2)	/* mode monitor: counts and logs, alters and holds nothing */
 #define ESMTP_POLICY_F_BLANK_BRACKETS	(1u << 3)	/* stray-brackets blank: < > out of place in a path become a blank */
-#define ESMTP_POLICY_F_ALL		(0xfu)
+#define ESMTP_POLICY_F_NO_PIPELINING	(1u << 4)	/* pipelining deny: the keyword is masked */
+#define ESMTP_POLICY_F_ALL		(0x1fu)
 
 /* Keywords of the EHLO reply. OTHERS is whatever is not listed. */
 enum esmtp_keyword {
@@ -328,6 +330,7 @@ enum esmtp_anomaly {
 	ESMTP_ANOMALY_EARLY_CONTENT,
 	ESMTP_ANOMALY_UNEXPECTED_REPLY,
 	ESMTP_ANOMALY_REPLY_SYNTAX,
+	ESMTP_ANOMALY_PIPELINING,	/* a command before the answer to another one, where that was not offered */
 	__ESMTP_ANOMALY_MAX,
 };
 #define ESMTP_ANOMALY_ALL	((1ull << __ESMTP_ANOMALY_MAX) - 1)
@@ -356,6 +359,7 @@ enum esmtp_event_type {
 	ESMTP_EVENT_HOLE,		/* a gap in content was not filled for a minute, closed */
 	ESMTP_EVENT_NUL,		/* a NUL in a command */
 	ESMTP_EVENT_EIGHT_BIT,		/* a byte above 127 in a command; never sent */
+	ESMTP_EVENT_PIPELINING,		/* commands before answers that were not offered, once a connection */
 	__ESMTP_EVENT_MAX,
 };
 #define ESMTP_EVENT_MAX (__ESMTP_EVENT_MAX - 1)

@@ -21,7 +21,7 @@ HEADER = next((p for p in (os.path.join(HERE, d, "nf_conntrack_esmtp.h") for d i
 if not HEADER:
     sys.exit("nf_conntrack_esmtp.h, whose numbers are needed, was not brought along")
 globals().update(header_enums(HEADER))
-POLICY_FLAGS = 0xf
+POLICY_FLAGS = 0x1f
 ASA = (1 << ESMTP_VERB_STARTTLS) - (1 << ESMTP_VERB_AUTH)
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
@@ -409,10 +409,11 @@ def test_every_rule(s):
     sets = {ESMTP_MATCH_EHLO_KEYWORD: __ESMTP_KW_MAX, ESMTP_MATCH_CMD_VERB: __ESMTP_VERB_MAX}
     others = {ESMTP_MATCH_MIME_ENCODING: __ESMTP_ENC_MAX, ESMTP_MATCH_ANOMALY: __ESMTP_ANOMALY_MAX}  # not to be masked
     texts = ESMTP_MATCH_SENDER_TEXT, ESMTP_MATCH_RECIPIENT_TEXT    # with tables: t_tables.py
-    no_limit = (*sets, *others, *texts, ESMTP_MATCH_DECLARED_SIZE)
+    facts = (ESMTP_MATCH_DECLARED_SIZE, ESMTP_MATCH_SPECIAL_CHARACTER)
+    no_limit = (*sets, *others, *texts, *facts)
     simple = [(m, n, None, bool(n)) for m in range(1, __ESMTP_MATCH_MAX) if m not in no_limit for n in (0, 0xfffffffe)]
     simple += [(m, None, 1 << k, m != ESMTP_MATCH_ANOMALY) for m, n in others.items() for k in range(n)]
-    simple += [(ESMTP_MATCH_DECLARED_SIZE, None, None, negate) for negate in (False, True)]
+    simple += [(m, None, None, negate) for m in facts for negate in (False, True)]
     words = [(m, None, 1 << k, bool(k % 2)) for m, n in sets.items() for k in range(n)]
     want = [([c], a, log) for c in simple for a, log in ((ESMTP_ACTION_COUNT, True), (ESMTP_ACTION_RESET, False))]
     want += [([c], ESMTP_ACTION_MASK, k % 2) for k, c in enumerate(words)]

@@ -316,6 +316,7 @@ struct esmtp_reply {
 
 #define ESMTP_MIME_DEPTH	5
 #define ESMTP_BOUNDARY_MAX	70	/* RFC 2046 §5.1.1 */
+#define ESMTP_BOUNDARIES	232	/* bytes of all that are open; common ones have 30 to 45 */
 
 /**
  * struct esmtp_mime - MIME structure of the message that is being read
@@ -343,7 +344,7 @@ struct esmtp_reply {
  * @pos: bytes of that line, saturating
  * @tail: enum mime_tail: what stands behind each boundary
  * @len: lengths of the open boundaries
- * @open: their bytes, innermost last, and behind them the one being read
+ * @open: their bytes, one behind the other, innermost last, and then those of the one being read
  * @name_len: decoded bytes of the file name so far
  * @limit: the file name limit that is met next, ESMTP_U32_MAX = none
  * @joined: pieces (filename*0=, *1= …) summed up, of name and of filename
@@ -377,7 +378,7 @@ struct esmtp_mime {
 	u8 pos;
 	u8 tail[ESMTP_MIME_DEPTH];
 	u8 len[ESMTP_MIME_DEPTH];
-	u8 open[ESMTP_MIME_DEPTH][ESMTP_BOUNDARY_MAX];
+	u8 open[ESMTP_BOUNDARIES];
 	u32 name_len;
 	u32 limit;
 	u32 joined[2];

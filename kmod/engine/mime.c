@@ -109,6 +109,27 @@ bool esmtp_mime_section_end(struct esmtp_mime *m)
 }
 
 /**
+ * esmtp_mime_next_boundary() - where the bytes of the boundary that is being read stand
+ * @m: state
+ * @room: set to how many there is room for
+ *
+ * Return: the first of them.
+ */
+u8 *esmtp_mime_next_boundary(struct esmtp_mime *m, u8 *room)
+{
+	u8 i, at = 0;
+
+	for (i = 0; i < m->depth; i++)
+		at += m->len[i];
+	*room = ESMTP_BOUNDARIES - at;
+	if (*room > ESMTP_BOUNDARY_MAX)
+		*room = ESMTP_BOUNDARY_MAX;
+	if (m->depth == ESMTP_MIME_DEPTH)
+		*room = 0;
+	return m->open + at;
+}
+
+/**
  * esmtp_mime_line_start() - a line starts
  * @m: state
  */
@@ -140,6 +161,7 @@ static bool tail_byte(u8 *tail, u8 c)
  */
 void esmtp_mime_line_byte(struct esmtp_mime *m, u8 c)
 {
+	const u8 *open = m->open;
 	u8 at, i;
 
 	if (m->pos < 2) {
@@ -150,10 +172,10 @@ void esmtp_mime_line_byte(struct esmtp_mime *m, u8 c)
 		return;
 	}
 	at = m->pos - 2;
-	for (i = 0; i < m->depth; i++) {
+	for (i = 0; i < m->depth; open += m->len[i++]) {
 		if (!(m->alive & (1u << i)))
 			continue;
-		if (at < m->len[i] ? c != m->open[i][at] :
+		if (at < m->len[i] ? c != open[at] :
 				     !tail_byte(&m->tail[i], c))
 			m->alive &= ~(1u << i);
 	}

@@ -73,6 +73,9 @@ static inline u8 mime_lower(u8 c)
 	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
+/* mime.c */
+u8 *esmtp_mime_next_boundary(struct esmtp_mime *m, u8 *room);
+
 /* mime_decode.c: what the bytes of a parameter's value stand for. */
 const u8 *esmtp_mime_name_text(bool file);		/* "filename" or "name" */
 void esmtp_mime_decode_begin(struct esmtp_feed *f);

@@ -49,8 +49,10 @@ static bool count_name(struct esmtp_feed *f, struct esmtp_mime *m, u32 n)
 
 static void keep_byte(struct esmtp_mime *m, u8 c)
 {
-	if (m->depth < ESMTP_MIME_DEPTH && m->boundary_len < ESMTP_BOUNDARY_MAX)
-		m->open[m->depth][m->boundary_len] = c;
+	u8 room, *bytes = esmtp_mime_next_boundary(m, &room);
+
+	if (m->boundary_len < room)
+		bytes[m->boundary_len] = c;
 	if (m->boundary_len < 0xff)
 		m->boundary_len++;
 }
@@ -236,11 +238,12 @@ static bool ext_charset(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 /* The second digit of %XX, whose byte was counted at the %. */
 static void ext_digit2(struct esmtp_mime *m, u8 digit)
 {
+	u8 room, *bytes = esmtp_mime_next_boundary(m, &room);
+
 	m->word = WORD_EXT;
 	if (m->param == MIME_PARAM_BOUNDARY && m->boundary_len &&
-	    m->boundary_len <= ESMTP_BOUNDARY_MAX &&
-	    m->depth < ESMTP_MIME_DEPTH)
-		m->open[m->depth][m->boundary_len - 1] = m->bits << 4 | digit;
+	    m->boundary_len <= room)
+		bytes[m->boundary_len - 1] = m->bits << 4 | digit;
 }
 
 static bool ext_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)

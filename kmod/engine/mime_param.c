@@ -199,13 +199,14 @@ static bool put(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 /* The boundary is complete, and open from now on if it can be kept. */
 static void open_boundary(struct esmtp_mime *m)
 {
-	u8 len = m->boundary_len;
+	u8 len = m->boundary_len, room;
+	const u8 *bytes = esmtp_mime_next_boundary(m, &room);
 
-	if (m->depth == ESMTP_MIME_DEPTH || len > ESMTP_BOUNDARY_MAX) {
+	if (len > room) {
 		m->boundary_len = 0;
 		return;
 	}
-	while (len && mime_is_blank(m->open[m->depth][len - 1]))
+	while (len && mime_is_blank(bytes[len - 1]))
 		len--;
 	m->boundary_len = len;
 	if (!len)

@@ -495,6 +495,38 @@ static void test_every_depth(void **state)
 	}
 }
 
+/* There is room for three of the longest, or for five of those that mailers make. */
+static void test_long_boundaries(void **state)
+{
+	static const u32 lens[] = { 46, 47, 70, 71 };
+	static const u32 known[] = { 5, 4, 3, 0 };
+	struct text t = { 0 };
+	struct harness h;
+	struct run r;
+	u32 i, k;
+
+	(void)state;
+	set_rules(&h, ESMTP_ACTION_COUNT, one_rule, ARRAY_SIZE(one_rule));
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		for (k = 0; k < ESMTP_MIME_DEPTH; k++) {
+			adds(&t, "Content-Type: multipart/mixed; boundary=");
+			addc(&t, 'a' + k, lens[i]);
+			adds(&t, "\r\n");
+		}
+		adds(&t, "\r\n");
+		for (k = 0; k < ESMTP_MIME_DEPTH; k++) {
+			adds(&t, "--");
+			addc(&t, 'a' + ESMTP_MIME_DEPTH - 1 - k, lens[i]);
+			adds(&t, "\r\n");
+			form_quoted(&t, 256);
+			adds(&t, "\r\n\r\n");
+		}
+		run_text(&r, &h, &t);
+		assert_int_equal(r.n, known[i]);
+		text_free(&t);
+	}
+}
+
 /**
  * struct structure_case - a message with one name of 256 bytes in it at @
  * @p: the message; "@" stands for a Content-Disposition field with that name
@@ -993,6 +1025,7 @@ int main(void)
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_nested),
 		cmocka_unit_test(test_every_depth),
+		cmocka_unit_test(test_long_boundaries),
 		cmocka_unit_test(test_structure),
 		cmocka_unit_test(test_boundary_length),
 		cmocka_unit_test(test_many_names),

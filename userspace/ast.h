@@ -23,11 +23,13 @@ struct word {
  * @head: the first
  * @tail: the last
  * @loc: from its first to its last brace
+ * @braces: it has some
  */
 struct words {
 	struct word *head;
 	struct word *tail;
 	struct location loc;
+	bool braces;
 };
 
 /**
@@ -119,6 +121,7 @@ enum stmt_kind {
 	STMT_REGEX,
 	STMT_DOMAINS,
 	STMT_POLICY,
+	STMT_SET,
 	STMT_EXEMPT,
 	STMT_CLASS,
 	STMT_INSPECT,
@@ -129,8 +132,8 @@ enum stmt_kind {
  * @next: the one behind it
  * @loc: its place, of a block that of its first line
  * @kind: what it is
- * @name: of a table, policy or class
- * @words: of STMT_REGEX, STMT_DOMAINS, STMT_EXEMPT
+ * @name: of a table, policy, set or class
+ * @words: of STMT_REGEX, STMT_DOMAINS, STMT_SET, STMT_EXEMPT
  * @nocase: of STMT_REGEX
  * @items: of a block
  */

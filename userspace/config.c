@@ -53,6 +53,35 @@ struct policy *config_policy(const struct config *c, const char *name)
 }
 
 /**
+ * config_set() - look a named set up
+ * @c: the configuration
+ * @name: its name
+ *
+ * Return: the set, or NULL.
+ */
+struct named_set *config_set(const struct config *c, const char *name)
+{
+	for (struct named_set *s = c->sets; s; s = s->next)
+		if (!strcmp(s->name, name))
+			return s;
+	return NULL;
+}
+
+/**
+ * config_exempts() - is any host exempt?
+ * @c: the configuration
+ *
+ * Return: true if so.
+ */
+bool config_exempts(const struct config *c)
+{
+	for (const struct named_set *s = c->sets; s; s = s->next)
+		if (s->exempt)
+			return true;
+	return c->exempt.n;
+}
+
+/**
  * config_class() - look a class up
  * @c: the configuration
  * @name: its name

@@ -98,6 +98,22 @@ struct table {
 	struct blob blob;
 };
 
+/**
+ * struct named_set - addresses or ports with a name of their own
+ * @next: the one behind it
+ * @loc: where its name was written
+ * @name: its name
+ * @keys: what is in it, merged; all addresses or all ports, never none
+ * @exempt: its hosts are exempt
+ */
+struct named_set {
+	struct named_set *next;
+	struct location loc;
+	const char *name;
+	struct intervals keys;
+	bool exempt;
+};
+
 /* The lines of a class, in the order in which they are listed. */
 enum class_line {
 	CLASS_HOST,
@@ -116,6 +132,7 @@ enum class_line {
  * @name: its name
  * @lines: bit = enum class_line that it has; all of them must hold
  * @keys: addresses and ports of the lines up to CLASS_DPORT
+ * @refs: names of the sets that they come from, or NULL
  * @ifnames: of the lines behind it
  */
 struct class {
@@ -124,6 +141,7 @@ struct class {
 	const char *name;
 	unsigned int lines;
 	struct intervals keys[CLASS_DPORT + 1];
+	const char *refs[CLASS_DPORT + 1];
 	struct names ifnames[2];
 };
 
@@ -153,20 +171,24 @@ struct inspect {
  * struct config - a whole configuration
  * @tables: in the order of the file
  * @policies: in the order of the file, or of their slots
+ * @sets: in the order of the file
  * @classes: in the order of the file
- * @exempt: hosts that are never inspected
+ * @exempt: hosts that are never inspected, beside those of named sets
  * @inspect: the list; NULL = no connection is chosen here
  * @ports: inspected where a class has no dport
+ * @ports_ref: name of the set that they come from, or NULL
  * @pickup_pass: connections whose start was not seen pass
  * @exempt_loc: where the exempt hosts were written
  */
 struct config {
 	struct table *tables;
 	struct policy *policies;
+	struct named_set *sets;
 	struct class *classes;
 	struct intervals exempt;
 	struct inspect *inspect;
 	struct intervals ports;
+	const char *ports_ref;
 	bool pickup_pass;
 	struct location exempt_loc;
 };
@@ -174,7 +196,9 @@ struct config {
 struct table *config_table(const struct config *c, const char *name);
 void config_add_table(struct config *c, struct table *t);
 struct policy *config_policy(const struct config *c, const char *name);
+struct named_set *config_set(const struct config *c, const char *name);
 struct class *config_class(const struct config *c, const char *name);
+bool config_exempts(const struct config *c);
 unsigned int config_policies(const struct config *c);
 void config_all_ports(const struct config *c, struct intervals *all);
 void config_default_port(struct intervals *ports);

@@ -10,95 +10,8 @@
 #include "names.h"
 #include "util.h"
 
-static bool name_char(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	       c == '_' || c == '-' || c == '.';
-}
-
-/* Letters first: nft reads such a name without quotes. */
-static bool check_name(const struct word *w, const char *what, struct erecs *errors)
-{
-	const char *s = w->text;
-
-	if (!((*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z'))) {
-		erec_add(errors, &w->loc, "the name of a %s begins with a letter", what);
-		return false;
-	}
-	if (strlen(s) > ESMTP_POLICY_NAME_MAX) {
-		erec_add(errors, &w->loc, "the name of a %s has at most %d characters", what,
-			 ESMTP_POLICY_NAME_MAX);
-		return false;
-	}
-	while (name_char(*s))
-		s++;
-	if (*s) {
-		erec_add(errors, &w->loc, "the name of a %s has only letters, digits, '_', '-' and '.'",
-			 what);
-		return false;
-	}
-	return true;
-}
-
-/* A set of addresses or ports, as parse reads one of them. */
-static void evaluate_keys(const struct words *words,
-			  const char *(*parse)(const char *text, struct interval *iv),
-			  struct intervals *set, struct erecs *errors)
-{
-	for (const struct word *w = words->head; w; w = w->next) {
-		struct interval iv;
-		const char *why = parse(w->text, &iv);
-
-		if (why)
-			erec_add(errors, &w->loc, "%s", why);
-		else
-			intervals_add(set, &iv);
-	}
-	intervals_merge(set);
-}
-
-#define IFNAME_MAX 15
-
-static bool check_ifname(const struct word *w, struct erecs *errors)
-{
-	size_t len = strlen(w->text);
-
-	if (len < 1 || len > IFNAME_MAX || strpbrk(w->text, "/:*\" \t") || !strcmp(w->text, ".") ||
-	    !strcmp(w->text, "..")) {
-		erec_add(errors, &w->loc,
-			 "this is no name of an interface: 1 to 15 characters, no '/', ':', '*' or blank");
-		return false;
-	}
-	return true;
-}
-
-static void evaluate_ifnames(const struct words *words, struct names *names, struct erecs *errors)
-{
-	size_t n = 0;
-
-	for (const struct word *w = words->head; w; w = w->next)
-		n++;
-	names->v = mem_alloc((n + 1) * sizeof(*names->v));
-	names->n = 0;
-	for (const struct word *w = words->head; w; w = w->next) {
-		bool known = false;
-
-		for (size_t i = 0; i < names->n; i++)
-			known |= !strcmp(names->v[i], w->text);
-		if (!known && check_ifname(w, errors))
-			names->v[names->n++] = w->text;
-	}
-	names_sort(names);
-}
-
-static bool check_not_empty(const struct words *words, struct erecs *errors)
-{
-	if (!words->head)
-		erec_add(errors, &words->loc, "the set is empty");
-	return words->head;
-}
-
-static void evaluate_class_line(const struct item *item, struct class *k, struct erecs *errors)
+static void evaluate_class_line(const struct item *item, struct class *k, const struct config *c,
+				struct erecs *errors)
 {
 	unsigned int bit = 1u << item->value;
 
@@ -108,20 +21,11 @@ static void evaluate_class_line(const struct item *item, struct class *k, struct
 		return;
 	}
 	k->lines |= bit;
-	if (!check_not_empty(&item->words, errors))
-		return;
-	switch ((enum class_line)item->value) {
-	case CLASS_HOST:
-	case CLASS_SADDR:
-	case CLASS_DADDR:
-		evaluate_keys(&item->words, interval_parse_addr, &k->keys[item->value], errors);
-		break;
-	case CLASS_DPORT:
-		evaluate_keys(&item->words, interval_parse_ports, &k->keys[item->value], errors);
-		break;
-	default:
+	if (item->value > CLASS_DPORT)
 		evaluate_ifnames(&item->words, &k->ifnames[item->value - CLASS_IIFNAME], errors);
-	}
+	else
+		evaluate_keys(&item->words, item->value == CLASS_DPORT, c, &k->keys[item->value],
+			      &k->refs[item->value], errors);
 }
 
 /* A connection is IPv4 or IPv6: lines that have nothing in common exclude each other. */
@@ -143,7 +47,7 @@ static void evaluate_class(const struct stmt *stmt, struct config *c, struct ere
 	struct class *k = mem_alloc(sizeof(*k)), **tail = &c->classes;
 	unsigned int before = errors->count;
 
-	check_name(stmt->name, "class", errors);
+	evaluate_name(stmt->name, "class", errors);
 	if (config_class(c, stmt->name->text)) {
 		erec_add(errors, &stmt->name->loc, "class %s exists already", stmt->name->text);
 		return;
@@ -151,7 +55,7 @@ static void evaluate_class(const struct stmt *stmt, struct config *c, struct ere
 	k->loc = stmt->name->loc;
 	k->name = stmt->name->text;
 	for (const struct item *i = stmt->items.head; i; i = i->next)
-		evaluate_class_line(i, k, errors);
+		evaluate_class_line(i, k, c, errors);
 	if (!stmt->items.head && !stmt->items.broken)
 		erec_add(errors, &k->loc, "class %s has no line that says what belongs to it", k->name);
 	else if (errors->count == before && !class_possible(k))
@@ -206,8 +110,7 @@ static void inspect_ports(const struct item *item, struct config *c, bool *seen,
 	}
 	*seen = true;
 	c->ports.n = 0;
-	if (check_not_empty(&item->words, errors))
-		evaluate_keys(&item->words, interval_parse_ports, &c->ports, errors);
+	evaluate_keys(&item->words, true, c, &c->ports, &c->ports_ref, errors);
 }
 
 /* A list without a default line inspects nothing else: it is said, so that a listing says it. */
@@ -258,8 +161,17 @@ static void evaluate_inspect(const struct stmt *stmt, struct config *c, struct e
 
 static void evaluate_exempt(const struct stmt *stmt, struct config *c, struct erecs *errors)
 {
-	if (check_not_empty(&stmt->words, errors))
-		evaluate_keys(&stmt->words, interval_parse_addr, &c->exempt, errors);
+	struct intervals hosts = { 0 };
+	const char *ref = NULL;
+
+	evaluate_keys(&stmt->words, false, c, &hosts, &ref, errors);
+	if (ref) {
+		config_set(c, ref)->exempt = true;
+		return;
+	}
+	for (size_t i = 0; i < hosts.n; i++)
+		intervals_add(&c->exempt, &hosts.v[i]);
+	intervals_merge(&c->exempt);
 	c->exempt_loc = stmt->loc;
 }
 
@@ -276,8 +188,11 @@ static void evaluate_kind(const struct ast *ast, enum stmt_kind kind, struct con
 				erec_add(errors, &s->loc, "flush ruleset stands first or not at all");
 			break;
 		case STMT_POLICY:
-			check_name(s->name, "policy", errors);
+			evaluate_name(s->name, "policy", errors);
 			evaluate_policy(s, c, errors);
+			break;
+		case STMT_SET:
+			evaluate_set(s, c, errors);
 			break;
 		case STMT_CLASS:
 			evaluate_class(s, c, errors);
@@ -299,7 +214,7 @@ static void evaluate_tables(const struct ast *ast, struct config *c, struct erec
 	for (const struct stmt *s = ast->head; s; s = s->next) {
 		if (s->kind != STMT_REGEX && s->kind != STMT_DOMAINS)
 			continue;
-		check_name(s->name, s->kind == STMT_REGEX ? "regex" : "list", errors);
+		evaluate_name(s->name, s->kind == STMT_REGEX ? "regex" : "list", errors);
 		evaluate_table(s, c, errors);
 	}
 }
@@ -324,6 +239,7 @@ bool language_evaluate(const struct ast *ast, struct config *c, struct erecs *er
 	evaluate_kind(ast, STMT_FLUSH, c, errors);
 	evaluate_tables(ast, c, errors);
 	evaluate_kind(ast, STMT_POLICY, c, errors);
+	evaluate_kind(ast, STMT_SET, c, errors);
 	evaluate_kind(ast, STMT_CLASS, c, errors);
 	evaluate_kind(ast, STMT_EXEMPT, c, errors);
 	evaluate_kind(ast, STMT_INSPECT, c, errors);

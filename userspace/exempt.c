@@ -30,17 +30,32 @@ static bool parse_args(struct request *r, struct intervals *set)
 	return !r->errors.count;
 }
 
-static bool take_away(struct intervals *exempt, const struct intervals *less, struct erecs *errors)
+/* The exempt set that a host is in by its name, or NULL. */
+static const struct named_set *named(const struct config *c, const struct interval *iv)
+{
+	for (const struct named_set *s = c->sets; s; s = s->next)
+		if (s->exempt && intervals_cover(&s->keys, iv))
+			return s;
+	return NULL;
+}
+
+static bool take_away(struct config *c, const struct intervals *less, struct erecs *errors)
 {
 	char buf[INTERVAL_TEXT_MAX];
 
-	for (size_t i = 0; i < less->n; i++)
-		if (!intervals_cover(exempt, &less->v[i]))
+	for (size_t i = 0; i < less->n; i++) {
+		const struct named_set *s = named(c, &less->v[i]);
+
+		if (s)
+			erec_add(errors, NULL, "%s is exempt by set %s, which only a file changes",
+				 interval_format(&less->v[i], buf), s->name);
+		else if (!intervals_cover(&c->exempt, &less->v[i]))
 			erec_add(errors, NULL, "%s is not exempt, or not all of it",
 				 interval_format(&less->v[i], buf));
+	}
 	if (errors->count)
 		return false;
-	intervals_subtract(exempt, less);
+	intervals_subtract(&c->exempt, less);
 	return true;
 }
 
@@ -77,7 +92,7 @@ static bool change(struct request *r, const struct intervals *set, bool add)
 			 "nothing is loaded, so nothing is inspected: load a file first, 'esmtpctl -f FILE'");
 		return false;
 	}
-	if (!add && !take_away(&t.config.exempt, set, &r->errors))
+	if (!add && !take_away(&t.config, set, &r->errors))
 		return false;
 	for (size_t i = 0; add && i < set->n; i++)
 		intervals_add(&t.config.exempt, &set->v[i]);

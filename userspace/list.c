@@ -234,7 +234,7 @@ bool command_list_exempt(struct request *r)
 	if (!nft_read(&t, &r->errors))
 		return false;
 	r->o.ops->begin(&r->o);
-	r->o.ops->exempt(&r->o, &t.config.exempt);
+	r->o.ops->exempt(&r->o, &t.config);
 	r->o.ops->end(&r->o);
 	return true;
 }

@@ -142,7 +142,7 @@ bool load(struct config *c, bool check, struct request *r)
 	struct genl g;
 	bool ok;
 
-	if (!c->tables && !c->policies && !c->classes && !c->exempt.n && !c->inspect)
+	if (!c->tables && !c->policies && !c->classes && !c->sets && !c->exempt.n && !c->inspect)
 		return check || load_nothing(&r->errors);
 	if (!genl_open(&g, &r->errors))
 		return false;

@@ -17,6 +17,8 @@
 #define NFT_PORTS	"ports"
 #define NFT_GUARDED	"guarded-ports"
 
+#define NFT_SET_NAME_MAX	128	/* of a set of ours, with the NUL */
+
 /**
  * struct nft_note - what one message of a batch is about
  * @seq: its number
@@ -80,8 +82,10 @@ int nft_ask(uint16_t type, uint16_t flags, void (*fill)(struct nlmsghdr *nlh, co
 
 /* nft_set.c: sets and their elements */
 bool nft_set_name(char *buf, size_t size, const struct class *k, enum class_line line, uint8_t len);
+bool nft_named_set(char *buf, size_t size, const struct named_set *s, uint8_t len);
 void nft_put_key_set(struct nft_batch *b, const char *name, uint8_t len,
-		     const struct intervals *set);
+		     const struct intervals *set, const char *comment);
+void nft_put_ref_set(struct nft_batch *b, const struct class *k, enum class_line line);
 void nft_put_ifname_set(struct nft_batch *b, const char *name, const struct names *names);
 void nft_put_elements(struct nft_batch *b, const char *name, uint8_t len,
 		      const struct intervals *set);

@@ -28,7 +28,6 @@
 #include "nft_expr.h"
 #include "util.h"
 
-#define SET_NAME_MAX	96
 #define CHAIN_NAME_MAX	64
 
 #define CHAIN_CLASSIFY	"classify"
@@ -119,15 +118,28 @@ static void expr_addr_in(struct nftnl_rule *r, enum side side, uint8_t len, cons
 	}
 }
 
-static void put_exempt(struct nft_batch *b, const char *chain, enum side first, enum side last)
+static void put_exempt_rule(struct nft_batch *b, const char *chain, enum side side, uint8_t len,
+			    const char *set)
 {
-	for (enum side side = first; side <= last; side++)
-		for (int v6 = 0; v6 < 2; v6++) {
-			struct nftnl_rule *r = rule_new(chain);
+	struct nftnl_rule *r = rule_new(chain);
 
-			expr_addr_in(r, side, v6 ? KEY_IPV6 : KEY_IPV4, v6 ? NFT_EXEMPT6 : NFT_EXEMPT4);
-			expr_verdict(r, NFT_RETURN, NULL);
-			rule_put(b, r, "exempt host");
+	expr_addr_in(r, side, len, set);
+	expr_verdict(r, NFT_RETURN, NULL);
+	rule_put(b, r, "exempt host");
+}
+
+static void put_exempt(struct nft_batch *b, const struct config *c, const char *chain,
+		       enum side first, enum side last)
+{
+	static const uint8_t families[] = { KEY_IPV4, KEY_IPV6 };
+	char set[NFT_SET_NAME_MAX];
+
+	for (enum side side = first; side <= last; side++)
+		for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+			put_exempt_rule(b, chain, side, families[i], i ? NFT_EXEMPT6 : NFT_EXEMPT4);
+			for (const struct named_set *s = c->sets; s; s = s->next)
+				if (s->exempt && nft_named_set(set, sizeof(set), s, families[i]))
+					put_exempt_rule(b, chain, side, families[i], set);
 		}
 }
 
@@ -136,7 +148,7 @@ static bool expr_class_addrs(struct nftnl_rule *r, const struct class *k, uint8_
 			     enum side host, enum side saddr, enum side daddr)
 {
 	const enum side sides[] = { host, saddr, daddr };
-	char set[SET_NAME_MAX];
+	char set[NFT_SET_NAME_MAX];
 
 	for (enum class_line line = CLASS_HOST; line <= CLASS_DADDR; line++) {
 		if (!(k->lines & 1u << line))
@@ -171,7 +183,7 @@ static bool has_ifnames(const struct class *k)
 static void expr_ifnames(struct nftnl_rule *r, const struct class *k, uint8_t dir)
 {
 	const bool reply = dir == IP_CT_DIR_REPLY;
-	char set[SET_NAME_MAX];
+	char set[NFT_SET_NAME_MAX];
 
 	expr_ct_direction(r, dir);
 	if (nft_set_name(set, sizeof(set), k, CLASS_IIFNAME, 0))
@@ -183,7 +195,7 @@ static void expr_ifnames(struct nftnl_rule *r, const struct class *k, uint8_t di
 static void expr_class_rest(struct nftnl_rule *r, const struct class *k, bool inspected,
 			    uint8_t dir)
 {
-	char set[SET_NAME_MAX];
+	char set[NFT_SET_NAME_MAX];
 
 	if (k && nft_set_name(set, sizeof(set), k, CLASS_DPORT, KEY_PORT))
 		expr_dialled(r, set);
@@ -253,7 +265,7 @@ static void put_inspect(struct nft_batch *b, const struct config *c, const struc
 
 static void put_classify(struct nft_batch *b, const struct config *c)
 {
-	put_exempt(b, CHAIN_CLASSIFY, ORIG_SADDR, REPLY_SADDR);
+	put_exempt(b, c, CHAIN_CLASSIFY, ORIG_SADDR, REPLY_SADDR);
 	for (const struct inspect *l = c->inspect; l; l = l->next)
 		put_inspect(b, c, l);
 	b->loc = NULL;
@@ -398,7 +410,7 @@ static void put_guard_loopback(struct nft_batch *b, uint32_t key)
 
 static void put_guard(struct nft_batch *b, const struct config *c)
 {
-	put_exempt(b, CHAIN_GUARD, PACKET_SADDR, PACKET_DADDR);
+	put_exempt(b, c, CHAIN_GUARD, PACKET_SADDR, PACKET_DADDR);
 	put_guard_classes(b, c);
 	put_guard_loopback(b, NFT_META_IIFNAME);
 	put_guard_loopback(b, NFT_META_OIFNAME);

@@ -22,15 +22,26 @@
 #include "util.h"
 
 #define READ_TRIES	10
-#define SET_NAME_MAX	128	/* longest name of a set that is ours */
 
 /**
- * struct set_names - names of sets, collected from a dump
- * @v: the names
+ * struct set_info - a set, from a dump
+ * @name: its name
+ * @comment: its comment, or NULL
+ * @interval: two elements are one interval
+ */
+struct set_info {
+	const char *name;
+	const char *comment;
+	bool interval;
+};
+
+/**
+ * struct set_infos - the sets of the table, in the order in which they were made
+ * @v: the sets
  * @n: how many
  */
-struct set_names {
-	const char **v;
+struct set_infos {
+	struct set_info *v;
 	size_t n;
 };
 
@@ -161,18 +172,34 @@ static void fill_sets(struct nlmsghdr *nlh, const void *arg)
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, NFT_TABLE);
 }
 
+static int on_set_udata(const struct nftnl_udata *attr, void *data)
+{
+	struct set_info *info = data;
+
+	if (nftnl_udata_type(attr) == NFTNL_UDATA_SET_COMMENT)
+		info->comment = mem_strndup(nftnl_udata_get(attr), nftnl_udata_len(attr));
+	return 0;
+}
+
 static int on_set(const struct nlmsghdr *nlh, void *data)
 {
 	struct nftnl_set *s = nftnl_set_alloc();
-	struct set_names *names = data;
-	const char *name;
+	struct set_infos *all = data;
+	struct set_info *info;
+	const void *udata;
+	uint32_t len;
 
 	if (nftnl_set_nlmsg_parse(nlh, s) == 0 &&
 	    !strcmp(nftnl_set_get_str(s, NFTNL_SET_TABLE), NFT_TABLE)) {
-		name = nftnl_set_get_str(s, NFTNL_SET_NAME);
-		names->v = mem_grow(names->v, names->n * sizeof(*names->v),
-				    (names->n + 1) * sizeof(*names->v));
-		names->v[names->n++] = mem_strdup(name);
+		all->v = mem_grow(all->v, all->n * sizeof(*all->v), (all->n + 1) * sizeof(*all->v));
+		info = &all->v[all->n++];
+		*info = (struct set_info){
+			.name = mem_strdup(nftnl_set_get_str(s, NFTNL_SET_NAME)),
+			.interval = nftnl_set_get_u32(s, NFTNL_SET_FLAGS) & NFT_SET_INTERVAL,
+		};
+		udata = nftnl_set_get_data(s, NFTNL_SET_USERDATA, &len);
+		if (udata)
+			nftnl_udata_parse(udata, len, on_set_udata, info);
 	}
 	nftnl_set_free(s);
 	return MNL_CB_OK;
@@ -262,13 +289,31 @@ static void to_intervals(struct elements *all, uint8_t len, struct intervals *se
 	intervals_merge(set);
 }
 
-static void to_names(const struct elements *all, struct names *names)
+static const char *to_name(const uint8_t *key, bool star)
 {
+	const char *name = (const char *)key;
+
+	return mem_printf("%.*s%s", (int)strnlen(name, KEY_MAX), name, star ? "*" : "");
+}
+
+/* Of an interval the end says whether it is one name or all with a common beginning. */
+static void to_names(struct elements *all, bool interval, struct names *names)
+{
+	uint8_t next[KEY_MAX];
+	bool star;
+
 	names->v = mem_alloc((all->n + 1) * sizeof(*names->v));
 	names->n = 0;
-	for (size_t i = 0; i < all->n; i++)
-		names->v[names->n++] = mem_strndup((const char *)all->v[i].key,
-						   strnlen((const char *)all->v[i].key, KEY_MAX));
+	if (all->n)
+		qsort(all->v, all->n, sizeof(*all->v), element_cmp);
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->v[i].end)
+			continue;
+		memcpy(next, all->v[i].key, KEY_MAX);
+		interval_step(next, KEY_MAX, 1);
+		star = interval && (i + 1 == all->n || memcmp(next, all->v[i + 1].key, KEY_MAX));
+		names->v[names->n++] = to_name(all->v[i].key, star);
+	}
 	names_sort(names);
 }
 
@@ -298,57 +343,115 @@ static struct class *class_get(struct config *c, const char *name)
 	return *tail;
 }
 
-/* "class.NAME.LINE" with the family behind lines of addresses; a NAME may have dots. */
-static int read_class_set(const char *set, struct config *c)
+static const char *ref_of(const struct set_info *set)
 {
-	const char *name = set + strlen("class."), *dot = strrchr(name, '.');
+	return set->comment && *set->comment == '@' ? set->comment + 1 : NULL;
+}
+
+static int read_class_keys(const struct set_info *set, uint8_t len, enum class_line line,
+			   struct class *k, const struct config *c)
+{
+	const struct named_set *s;
+
+	if (!ref_of(set))
+		return read_keys(set->name, len, &k->keys[line]);
+	s = config_set(c, ref_of(set));
+	if (!s)
+		return 0;
+	k->refs[line] = s->name;
+	k->keys[line] = s->keys;
+	return 0;
+}
+
+static int read_class_line(const struct set_info *set, const char *word, enum class_line line,
+			   struct class *k, const struct config *c)
+{
+	size_t len = strlen(class_line_name(line));
 	struct elements all = { 0 };
-	struct class *k;
 	int err;
+
+	k->lines |= 1u << line;
+	if (line == CLASS_DPORT)
+		return read_class_keys(set, KEY_PORT, line, k, c);
+	if (line < CLASS_DPORT)
+		return read_class_keys(set, word[len] == '4' ? KEY_IPV4 : KEY_IPV6, line, k, c);
+	err = ask_elements(set->name, &all);
+	to_names(&all, set->interval, &k->ifnames[line - CLASS_IIFNAME]);
+	return err;
+}
+
+/* "class.NAME.LINE" with the family behind lines of addresses; a NAME may have dots. */
+static int read_class_set(const struct set_info *set, struct config *c)
+{
+	const char *name = set->name + strlen("class."), *dot = strrchr(name, '.');
+	struct class *k;
 
 	if (!dot || dot == name)
 		return 0;
 	k = class_get(c, mem_strndup(name, (size_t)(dot - name)));
-	for (enum class_line line = CLASS_HOST; line < CLASS_LINES; line++) {
-		size_t len = strlen(class_line_name(line));
+	for (enum class_line line = CLASS_HOST; line < CLASS_LINES; line++)
+		if (!strncmp(dot + 1, class_line_name(line), strlen(class_line_name(line))))
+			return read_class_line(set, dot + 1, line, k, c);
+	return 0;
+}
 
-		if (strncmp(dot + 1, class_line_name(line), len))
-			continue;
-		k->lines |= 1u << line;
-		if (line == CLASS_DPORT)
-			return read_keys(set, KEY_PORT, &k->keys[line]);
-		if (line < CLASS_DPORT)
-			return read_keys(set, dot[1 + len] == '4' ? KEY_IPV4 : KEY_IPV6,
-					 &k->keys[line]);
-		err = ask_elements(set, &all);
-		to_names(&all, &k->ifnames[line - CLASS_IIFNAME]);
-		return err;
+static struct named_set *named_set_get(struct config *c, const char *name)
+{
+	struct named_set **tail = &c->sets;
+
+	for (; *tail; tail = &(*tail)->next)
+		if (!strcmp((*tail)->name, name))
+			return *tail;
+	*tail = mem_alloc(sizeof(**tail));
+	(*tail)->name = name;
+	return *tail;
+}
+
+/* "set.NAME.KIND" */
+static int read_named_set(const struct set_info *set, struct config *c)
+{
+	const char *name = set->name + strlen("set."), *dot = strrchr(name, '.');
+	struct named_set *s;
+
+	if (!dot || dot == name)
+		return 0;
+	s = named_set_get(c, mem_strndup(name, (size_t)(dot - name)));
+	s->exempt |= set->comment && !strcmp(set->comment, "exempt");
+	return read_keys(set->name, !strcmp(dot, ".ipv4") ? KEY_IPV4 :
+			 !strcmp(dot, ".ipv6") ? KEY_IPV6 : KEY_PORT, &s->keys);
+}
+
+static int read_set(const struct set_info *set, struct config *c)
+{
+	if (!strcmp(set->name, NFT_EXEMPT4))
+		return read_keys(NFT_EXEMPT4, KEY_IPV4, &c->exempt);
+	if (!strcmp(set->name, NFT_EXEMPT6))
+		return read_keys(NFT_EXEMPT6, KEY_IPV6, &c->exempt);
+	if (!strcmp(set->name, NFT_PORTS)) {
+		c->ports_ref = ref_of(set);
+		return read_keys(NFT_PORTS, KEY_PORT, &c->ports);
 	}
+	if (!strncmp(set->name, "set.", strlen("set.")))
+		return read_named_set(set, c);
+	if (!strncmp(set->name, "class.", strlen("class.")))
+		return read_class_set(set, c);
 	return 0;
 }
 
 static int read_sets(struct nft_table *t)
 {
-	struct set_names names = { 0 };
-	int err = nft_ask(NFT_MSG_GETSET, NLM_F_DUMP, fill_sets, NULL, on_set, &names);
+	struct set_infos all = { 0 };
+	int err = nft_ask(NFT_MSG_GETSET, NLM_F_DUMP, fill_sets, NULL, on_set, &all);
 
-	for (size_t i = 0; i < names.n && !err; i++) {
-		if (!strcmp(names.v[i], NFT_EXEMPT4))
-			err = read_keys(NFT_EXEMPT4, KEY_IPV4, &t->config.exempt);
-		else if (!strcmp(names.v[i], NFT_EXEMPT6))
-			err = read_keys(NFT_EXEMPT6, KEY_IPV6, &t->config.exempt);
-		else if (!strcmp(names.v[i], NFT_PORTS))
-			err = read_keys(NFT_PORTS, KEY_PORT, &t->config.ports);
-		else if (!strncmp(names.v[i], "class.", strlen("class.")))
-			err = read_class_set(names.v[i], &t->config);
-	}
+	for (size_t i = 0; i < all.n && !err; i++)
+		err = read_set(&all.v[i], &t->config);
 	return err;
 }
 
 /* A comment of the chain "classify" → a line of the list. */
 static void read_inspect(const char *comment, struct config *c)
 {
-	char class[SET_NAME_MAX] = "", policy[SET_NAME_MAX] = "", what[16] = "";
+	char class[NFT_SET_NAME_MAX] = "", policy[NFT_SET_NAME_MAX] = "", what[16] = "";
 	struct inspect l = { 0 }, **tail = &c->inspect, *last = NULL;
 
 	if (sscanf(comment, "class %127s policy %127s", class, policy) == 2)

@@ -33,8 +33,41 @@ enum nft_byteorder {
 	NFT_BIG_ENDIAN = 2,
 };
 
+static const char *kind_suffix(uint8_t len)
+{
+	return len == KEY_IPV4 ? "ipv4" : len == KEY_IPV6 ? "ipv6" : "port";
+}
+
+static void ref_name(char *buf, size_t size, const char *name, uint8_t len)
+{
+	snprintf(buf, size, "set.%s.%s", name, kind_suffix(len));
+}
+
 /**
- * nft_set_name() - the set of one line of a class
+ * nft_named_set() - the set that a named set is
+ * @buf: where to
+ * @size: its bytes
+ * @s: the named set
+ * @len: KEY_* of the elements; addresses have a set for each family
+ *
+ * Return: true if it has such elements.
+ */
+bool nft_named_set(char *buf, size_t size, const struct named_set *s, uint8_t len)
+{
+	ref_name(buf, size, s->name, len);
+	return intervals_have(&s->keys, len);
+}
+
+static void line_name(char *buf, size_t size, const struct class *k, enum class_line line,
+		      uint8_t len)
+{
+	const char *suffix = line >= CLASS_DPORT ? "" : len == KEY_IPV4 ? "4" : "6";
+
+	snprintf(buf, size, "class.%s.%s%s", k->name, class_line_name(line), suffix);
+}
+
+/**
+ * nft_set_name() - the set to look into for one line of a class
  * @buf: where to
  * @size: its bytes
  * @k: the class
@@ -45,22 +78,21 @@ enum nft_byteorder {
  */
 bool nft_set_name(char *buf, size_t size, const struct class *k, enum class_line line, uint8_t len)
 {
-	const char *suffix = "";
-
 	if (!(k->lines & 1u << line))
 		return false;
 	if (line <= CLASS_DPORT && !intervals_have(&k->keys[line], len))
 		return false;
-	if (line < CLASS_DPORT)
-		suffix = len == KEY_IPV4 ? "4" : "6";
-	snprintf(buf, size, "class.%s.%s%s", k->name, class_line_name(line), suffix);
+	if (line <= CLASS_DPORT && k->refs[line])
+		ref_name(buf, size, k->refs[line], len);
+	else
+		line_name(buf, size, k, line, len);
 	return true;
 }
 
 static void put_set(struct nft_batch *b, const char *name, uint32_t flags, uint32_t type,
-		    uint32_t len, enum nft_byteorder order)
+		    uint32_t len, enum nft_byteorder order, const char *comment)
 {
-	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(64);
+	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
 	struct nftnl_set *s = nftnl_set_alloc();
 	struct nlmsghdr *nlh;
 
@@ -72,6 +104,8 @@ static void put_set(struct nft_batch *b, const char *name, uint32_t flags, uint3
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, len);
 	nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, order);
+	if (comment)
+		nftnl_udata_put_strz(udata, NFTNL_UDATA_SET_COMMENT, comment);
 	nftnl_set_set_data(s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata),
 			   nftnl_udata_buf_len(udata));
 	nlh = nft_message(b, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL, mem_printf("set %s", name));
@@ -144,21 +178,66 @@ void nft_put_elements(struct nft_batch *b, const char *name, uint8_t len,
 		elements_send(b, s, name);
 }
 
+static void put_key_set(struct nft_batch *b, const char *name, uint8_t len, const char *comment)
+{
+	uint32_t type = len == KEY_IPV4 ? NFT_TYPE_IPADDR :
+			len == KEY_IPV6 ? NFT_TYPE_IP6ADDR : NFT_TYPE_PORT;
+
+	put_set(b, name, NFT_SET_INTERVAL, type, len, NFT_BIG_ENDIAN, comment);
+}
+
 /**
  * nft_put_key_set() - make a set of addresses or ports
  * @b: the transaction
  * @name: of the set
  * @len: KEY_*; others in @set are left out
  * @set: the intervals, merged
+ * @comment: what a listing has to know besides, or NULL
  */
 void nft_put_key_set(struct nft_batch *b, const char *name, uint8_t len,
-		     const struct intervals *set)
+		     const struct intervals *set, const char *comment)
 {
-	uint32_t type = len == KEY_IPV4 ? NFT_TYPE_IPADDR :
-			len == KEY_IPV6 ? NFT_TYPE_IP6ADDR : NFT_TYPE_PORT;
-
-	put_set(b, name, NFT_SET_INTERVAL, type, len, NFT_BIG_ENDIAN);
+	put_key_set(b, name, len, comment);
 	nft_put_elements(b, name, len, set);
+}
+
+/**
+ * nft_put_ref_set() - make an empty set that says of which named set a line of a class is
+ * @b: the transaction
+ * @k: the class
+ * @line: the line
+ *
+ * Rules look into the named set. This one keeps the class, and its place among the others, for
+ * a listing.
+ */
+void nft_put_ref_set(struct nft_batch *b, const struct class *k, enum class_line line)
+{
+	uint8_t len = k->keys[line].v[0].len;
+	char name[NFT_SET_NAME_MAX];
+
+	line_name(name, sizeof(name), k, line, len);
+	put_key_set(b, name, len, mem_printf("@%s", k->refs[line]));
+}
+
+/* All names that begin with what stands before the star: an interval. */
+static void ifname_add(struct nftnl_set *s, const char *name, bool interval)
+{
+	size_t stem = strlen(name);
+	bool star = name[stem - 1] == '*';
+	uint8_t key[IFNAME_BYTES] = { 0 };
+
+	memcpy(key, name, stem - star);
+	element_add(s, key, sizeof(key), 0);
+	if (interval && interval_step(key, star ? (uint8_t)(stem - 1) : sizeof(key), 1))
+		element_add(s, key, sizeof(key), NFT_SET_ELEM_INTERVAL_END);
+}
+
+static bool any_star(const struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (strchr(names->v[i], '*'))
+			return true;
+	return false;
 }
 
 /**
@@ -169,16 +248,15 @@ void nft_put_key_set(struct nft_batch *b, const char *name, uint8_t len,
  */
 void nft_put_ifname_set(struct nft_batch *b, const char *name, const struct names *names)
 {
+	bool interval = any_star(names);
 	struct nftnl_set *s = NULL;
 
-	put_set(b, name, 0, NFT_TYPE_IFNAME, IFNAME_BYTES, NFT_HOST_ENDIAN);
+	put_set(b, name, interval ? NFT_SET_INTERVAL : 0, NFT_TYPE_IFNAME, IFNAME_BYTES,
+		NFT_HOST_ENDIAN, NULL);
 	for (size_t i = 0; i < names->n; i++) {
-		char key[IFNAME_BYTES] = "";
-
-		memcpy(key, names->v[i], strlen(names->v[i]));
 		if (!s)
 			s = elements_new(name);
-		element_add(s, key, sizeof(key), 0);
+		ifname_add(s, names->v[i], interval);
 		if ((i + 1) % ELEMENTS_MAX == 0) {
 			elements_send(b, s, name);
 			s = NULL;

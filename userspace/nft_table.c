@@ -18,8 +18,6 @@
 #include "nft_udata.h"
 #include "util.h"
 
-#define SET_NAME_MAX 96
-
 static struct nftnl_table *table_new(void)
 {
 	struct nftnl_table *t = nftnl_table_alloc();
@@ -111,22 +109,48 @@ static void put_counters(struct nft_batch *b, const struct guard *keep)
 	}
 }
 
+static const uint8_t kinds[] = { KEY_IPV4, KEY_IPV6, KEY_PORT };
+
+static void put_named_set(struct nft_batch *b, const struct named_set *s)
+{
+	char name[NFT_SET_NAME_MAX];
+
+	b->loc = &s->loc;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (nft_named_set(name, sizeof(name), s, kinds[i]))
+			nft_put_key_set(b, name, kinds[i], &s->keys, s->exempt ? "exempt" : NULL);
+	b->loc = NULL;
+}
+
 static void put_class_sets(struct nft_batch *b, const struct class *k)
 {
-	static const uint8_t families[] = { KEY_IPV4, KEY_IPV6 };
-	char set[SET_NAME_MAX];
+	char set[NFT_SET_NAME_MAX];
 
 	b->loc = &k->loc;
-	for (enum class_line line = CLASS_HOST; line < CLASS_DPORT; line++)
-		for (size_t i = 0; i < ARRAY_SIZE(families); i++)
-			if (nft_set_name(set, sizeof(set), k, line, families[i]))
-				nft_put_key_set(b, set, families[i], &k->keys[line]);
-	if (nft_set_name(set, sizeof(set), k, CLASS_DPORT, KEY_PORT))
-		nft_put_key_set(b, set, KEY_PORT, &k->keys[CLASS_DPORT]);
+	for (enum class_line line = CLASS_HOST; line <= CLASS_DPORT; line++) {
+		if (k->refs[line]) {
+			nft_put_ref_set(b, k, line);
+			continue;
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+			if (nft_set_name(set, sizeof(set), k, line, kinds[i]))
+				nft_put_key_set(b, set, kinds[i], &k->keys[line], NULL);
+	}
 	for (enum class_line line = CLASS_IIFNAME; line < CLASS_LINES; line++)
 		if (nft_set_name(set, sizeof(set), k, line, 0))
 			nft_put_ifname_set(b, set, &k->ifnames[line - CLASS_IIFNAME]);
 	b->loc = NULL;
+}
+
+/* The ports are copied from a named set: the guarded ones are made from them, too. */
+static void put_port_sets(struct nft_batch *b, const struct config *c)
+{
+	struct intervals all = { 0 };
+
+	config_all_ports(c, &all);
+	nft_put_key_set(b, NFT_PORTS, KEY_PORT, &c->ports,
+			c->ports_ref ? mem_printf("@%s", c->ports_ref) : NULL);
+	nft_put_key_set(b, NFT_GUARDED, KEY_PORT, &all, NULL);
 }
 
 /**
@@ -139,20 +163,18 @@ static void put_class_sets(struct nft_batch *b, const struct class *k)
 void nft_put_table(struct nft_batch *b, const struct config *c, uint64_t generation,
 		   const struct guard *keep)
 {
-	struct intervals all = { 0 };
-
 	nft_delete_table(b);
 	put_table(b, c, generation);
 	for (const struct policy *p = c->policies; p; p = p->next)
 		put_helper(b, p);
 	put_counters(b, keep);
 	b->loc = &c->exempt_loc;
-	nft_put_key_set(b, NFT_EXEMPT4, KEY_IPV4, &c->exempt);
-	nft_put_key_set(b, NFT_EXEMPT6, KEY_IPV6, &c->exempt);
+	nft_put_key_set(b, NFT_EXEMPT4, KEY_IPV4, &c->exempt, NULL);
+	nft_put_key_set(b, NFT_EXEMPT6, KEY_IPV6, &c->exempt, NULL);
 	b->loc = NULL;
-	config_all_ports(c, &all);
-	nft_put_key_set(b, NFT_PORTS, KEY_PORT, &c->ports);
-	nft_put_key_set(b, NFT_GUARDED, KEY_PORT, &all);
+	put_port_sets(b, c);
+	for (const struct named_set *s = c->sets; s; s = s->next)
+		put_named_set(b, s);
 	for (const struct class *k = c->classes; k; k = k->next)
 		put_class_sets(b, k);
 	if (c->inspect)

@@ -19,7 +19,9 @@ void output_ruleset(struct output *o, const struct config *c)
 		o->ops->table(o, t);
 	for (const struct policy *p = c->policies; p; p = p->next)
 		o->ops->policy(o, p, position++);
-	o->ops->exempt(o, &c->exempt);
+	for (const struct named_set *s = c->sets; s; s = s->next)
+		o->ops->set(o, s);
+	o->ops->exempt(o, c);
 	for (const struct class *k = c->classes; k; k = k->next)
 		o->ops->class(o, k);
 	if (c->inspect)

@@ -35,6 +35,7 @@ struct output {
  * @begin: before the first object
  * @table: one regex or list
  * @policy: one policy, @position from 0
+ * @set: one named set
  * @exempt: the exempt hosts of a configuration
  * @class: one class
  * @inspect: the inspect list
@@ -50,7 +51,8 @@ struct output_ops {
 	void (*begin)(struct output *o);
 	void (*table)(struct output *o, const struct table *t);
 	void (*policy)(struct output *o, const struct policy *p, unsigned int position);
-	void (*exempt)(struct output *o, const struct intervals *set);
+	void (*set)(struct output *o, const struct named_set *s);
+	void (*exempt)(struct output *o, const struct config *c);
 	void (*class)(struct output *o, const struct class *k);
 	void (*inspect)(struct output *o, const struct config *c);
 	void (*slot)(struct output *o, const struct policy *p);

@@ -173,9 +173,33 @@ static void policy(struct output *o, const struct policy *p, unsigned int positi
 	add(o, "policy", j);
 }
 
-static void exempt(struct output *o, const struct intervals *set)
+static json_t *ref_json(const char *ref)
 {
-	add(o, "exempt", set_json(set));
+	return json_sprintf("@%s", ref);
+}
+
+static void set(struct output *o, const struct named_set *s)
+{
+	add(o, "set", json_pack("{s:s, s:s, s:o}", "name", s->name, "type",
+				intervals_have(&s->keys, KEY_PORT) ? "port" : "address",
+				"elements", set_json(&s->keys)));
+}
+
+static void exempt(struct output *o, const struct config *c)
+{
+	json_t *a = set_json(&c->exempt);
+
+	for (const struct named_set *s = c->sets; s; s = s->next)
+		if (s->exempt)
+			json_array_append_new(a, ref_json(s->name));
+	add(o, "exempt", a);
+}
+
+static json_t *class_line_json(const struct class *k, unsigned int line)
+{
+	if (line > CLASS_DPORT)
+		return ifnames_json(&k->ifnames[line - CLASS_IIFNAME]);
+	return k->refs[line] ? ref_json(k->refs[line]) : set_json(&k->keys[line]);
 }
 
 static void class(struct output *o, const struct class *k)
@@ -186,9 +210,7 @@ static void class(struct output *o, const struct class *k)
 	for (unsigned int line = 0; line < CLASS_LINES; line++)
 		if (k->lines & 1u << line)
 			json_object_set_new(j, class_line_name((enum class_line)line),
-					    line <= CLASS_DPORT ?
-					    set_json(&k->keys[line]) :
-					    ifnames_json(&k->ifnames[line - CLASS_IIFNAME]));
+					    class_line_json(k, line));
 	add(o, "class", j);
 }
 
@@ -209,8 +231,9 @@ static void inspect(struct output *o, const struct config *c)
 					    json_true());
 		json_array_append_new(list, j);
 	}
-	add(o, "inspect", json_pack("{s:o, s:s, s:o}", "ports", set_json(&c->ports), "pickup",
-				    c->pickup_pass ? "pass" : "drop", "list", list));
+	add(o, "inspect", json_pack("{s:o, s:s, s:o}", "ports",
+				    c->ports_ref ? ref_json(c->ports_ref) : set_json(&c->ports),
+				    "pickup", c->pickup_pass ? "pass" : "drop", "list", list));
 }
 
 static void slot(struct output *o, const struct policy *p)
@@ -327,6 +350,7 @@ const struct output_ops output_json = {
 	.begin = begin,
 	.table = table,
 	.policy = policy,
+	.set = set,
 	.exempt = exempt,
 	.class = class,
 	.inspect = inspect,

@@ -162,14 +162,41 @@ static void policy(struct output *o, const struct policy *p, unsigned int positi
 	fputs("}\n", o->f);
 }
 
-static void exempt(struct output *o, const struct intervals *set)
+/* A named set is one in braces, with one element too. */
+static void set(struct output *o, const struct named_set *s)
 {
-	if (!set->n)
+	char buf[INTERVAL_TEXT_MAX];
+
+	gap(o);
+	fprintf(o->f, "set %s ", s->name);
+	if (s->keys.n == 1)
+		fprintf(o->f, "{ %s }", interval_format(&s->keys.v[0], buf));
+	else
+		put_set(o, &s->keys, "");
+	fputc('\n', o->f);
+}
+
+static void exempt(struct output *o, const struct config *c)
+{
+	if (!config_exempts(c))
 		return;
 	gap(o);
+	for (const struct named_set *s = c->sets; s; s = s->next)
+		if (s->exempt)
+			fprintf(o->f, "exempt @%s\n", s->name);
+	if (!c->exempt.n)
+		return;
 	fputs("exempt ", o->f);
-	put_set(o, set, "");
+	put_set(o, &c->exempt, "");
 	fputc('\n', o->f);
+}
+
+static void put_ref_or_set(struct output *o, const char *ref, const struct intervals *keys)
+{
+	if (ref)
+		fprintf(o->f, "@%s", ref);
+	else
+		put_set(o, keys, "\t");
 }
 
 static void class(struct output *o, const struct class *k)
@@ -181,7 +208,7 @@ static void class(struct output *o, const struct class *k)
 			continue;
 		fprintf(o->f, "\t%s ", class_line_name((enum class_line)line));
 		if (line <= CLASS_DPORT)
-			put_set(o, &k->keys[line], "\t");
+			put_ref_or_set(o, k->refs[line], &k->keys[line]);
 		else
 			put_ifnames(o, &k->ifnames[line - CLASS_IIFNAME]);
 		fputc('\n', o->f);
@@ -193,7 +220,7 @@ static void inspect(struct output *o, const struct config *c)
 {
 	gap(o);
 	fputs("inspect {\n\tports ", o->f);
-	put_set(o, &c->ports, "\t");
+	put_ref_or_set(o, c->ports_ref, &c->ports);
 	fprintf(o->f, "\n\tpickup %s\n", c->pickup_pass ? "pass" : "drop");
 	for (const struct inspect *l = c->inspect; l; l = l->next) {
 		fprintf(o->f, "\t%s%s", l->class ? "class " : "default",
@@ -297,6 +324,7 @@ const struct output_ops output_text = {
 	.begin = begin,
 	.table = table,
 	.policy = policy,
+	.set = set,
 	.exempt = exempt,
 	.class = class,
 	.inspect = inspect,

@@ -83,7 +83,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token <word> VALUE	"a value"
 %token <word> WORD	"a word"
 
-%token FLUSH "flush" RULESET "ruleset" POLICY "policy" EXEMPT "exempt" CLASS "class"
+%token FLUSH "flush" RULESET "ruleset" POLICY "policy" EXEMPT "exempt" SET "set" CLASS "class"
 %token INSPECT "inspect" DEFAULT "default" NONE "none" PICKUP "pickup" PASS "pass" PORTS "ports"
 %token DESCRIPTION "description" SLOT "slot" BANNER "banner" KEEP "keep" TLS "tls"
 %token ALLOW "allow" DENY "deny" MODE "mode" ENFORCE "enforce" MONITOR "monitor"
@@ -142,6 +142,20 @@ stmt		: FLUSH RULESET SEP
 			@$.last_column = @2.last_column;
 			$$ = stmt_new(&@$, STMT_DOMAINS, $2);
 			$$->words = $3;
+		}
+		| SET NAME '{' '}'
+		{
+			@$ = @1;
+			$$ = stmt_new(&@$, STMT_SET, $2);
+			$$->words = (struct words){ .loc = @3 };
+			$$->words.loc.last_line = @4.last_line;
+			$$->words.loc.last_column = @4.last_column;
+		}
+		| SET NAME '{' list comma '}'
+		{
+			@$ = @1;
+			$$ = stmt_new(&@$, STMT_SET, $2);
+			$$->words = $4;
 		}
 		| POLICY NAME '{' policy_body '}'
 		{
@@ -367,8 +381,12 @@ string_list	: STRING		{ $$ = words_one($1); }
 
 values		: value			{ $$ = words_one($1); $$.loc = @$; }
 		| '{' '}'		{ $$ = (struct words){ .loc = @$ }; }
-		| '{' list '}'		{ $$ = $2; $$.loc = @$; }
-		| '{' list ',' '}'	{ $$ = $2; $$.loc = @$; }
+		| '{' list '}'		{ $$ = $2; $$.loc = @$; $$.braces = true; }
+		| '{' list ',' '}'	{ $$ = $2; $$.loc = @$; $$.braces = true; }
+		;
+
+comma		: %empty
+		| ','
 		;
 
 list		: value			{ $$ = words_one($1); }

@@ -40,9 +40,16 @@ iifname "wan0" => ok
 iifname wan0 => ok: iifname "wan0"
 iifname log => ok: iifname "log"
 oifname { "b", a, a } => ok: oifname { "a", "b" }
-iifname abcdefghijklmnop => error: 9-24: this is no name of an interface: 1 to 15 characters, no '/', ':', '*' or blank
-iifname eth* => error: 9-12: this is no name of an interface: 1 to 15 characters, no '/', ':', '*' or blank
-iifname "" => error: 9-10: this is no name of an interface: 1 to 15 characters, no '/', ':', '*' or blank
+iifname abcdefghijklmnop => error: 9-24: this is no name of an interface: 1 to 15 characters, no '/', ':' or blank, '*' only at the end
+iifname eth* => ok: iifname "eth*"
+iifname { "eth*", eth0, wan0 } => ok: iifname { "eth*", "wan0" }
+iifname { eth0, eth1*, eth* } => ok: iifname "eth*"
+oifname { a*, b* } => ok: oifname { "a*", "b*" }
+iifname e*h => error: 9-11: this is no name of an interface: 1 to 15 characters, no '/', ':' or blank, '*' only at the end
+iifname eth** => error: 9-13: this is no name of an interface: 1 to 15 characters, no '/', ':' or blank, '*' only at the end
+iifname * => error: 9-9: '*' is every interface: leave the line out
+iifname @a => error: 9-10: a named set has addresses or ports; names of interfaces stand here themselves
+iifname "" => error: 9-10: this is no name of an interface: 1 to 15 characters, no '/', ':' or blank, '*' only at the end
 mark 1 => error: 1-4: syntax error, unexpected 'mark', expected host, saddr, daddr, dport, iifname, oifname or '}'
 
 context: @
@@ -58,3 +65,5 @@ class a { saddr ::1; daddr 10.0.0.1 } => error: 7-7: nothing can belong to class
 class a { saddr ::1; daddr { 10.0.0.1, ::2 } } => ok: saddr ::1
 class a { host ::1 }\nclass a { host ::2 } => error: 7-7: class a exists already
 class { host ::1 } => error: 7-7: syntax error, unexpected '{', expected a name
+set policy { 10.0.0.1 } => ok: set policy { 10.0.0.1 }
+set a { 10.0.0.1 }; class set { host @a } => ok: class set {

@@ -86,6 +86,14 @@ with check("a class by one interface: nobody else's replies are taken for old co
     inspect("class in { iifname rc }\nclass never { oifname other }", "class in policy default\nclass never policy keep")
 expect("and what it chooses", ("default", SERVER4), ("default", SERVER6), (None, CLIENT4, BACK), (None, CLIENT6, BACK),
        (None, CLIENT4, {"name": "router"}), (None, SERVER4, {"name": "router"}), ("default", INNER4))
+with check("classes by interfaces with a common beginning"):
+    inspect("class in { iifname { r*, zz0 }; oifname rs }\nclass other { iifname rs*; oifname { none*, rc } }",
+            "class in policy default\nclass other policy keep")
+    same(["other", "in"], [k["name"] for kind, k in listing("ruleset") if kind == "class"][::-1])
+    assert 'iifname { "r*", "zz0" }' in run("router", "esmtpctl", "list", "ruleset")
+    assert '"r*"' in run("router", "nft", "list", "set", "inet", "esmtp", "class.in.iifname")
+expect("and what they choose", ("default", SERVER4), ("default", SERVER6), ("keep", CLIENT4, BACK),
+       ("keep", CLIENT6, BACK), (None, INNER4), (None, SERVER4, {"name": "router"}))
 with check("an old connection is known by its replies, too"):
     run("router", "esmtpctl", "flush", "ruleset")
     with Client(SERVER4) as c:
@@ -101,6 +109,33 @@ with check("all lines of a class must hold; the first class wins"):
             f"class c {{ daddr {SERVER4} }}",
             "class a exempt\nclass b policy keep\nclass c policy third\ndefault policy default")
 expect("and what they choose", (None, SERVER4, B), ("keep", SERVER4B, B), ("third", SERVER4), ("default", SERVER4B))
+
+SETS = f"""set clients {{ {CLIENT4B}, {CLIENT6B}, 192.0.2.0/24 }}
+set ones {{ {SERVER4}, {SERVER6}/128 }}
+set ports {{ 24-25, 2525 }}
+set six {{ {CLIENT6} }}
+set unused {{ 192.0.2.1 }}
+"""
+with check("named sets: one for two classes, both families, ports, exempt hosts"):
+    inspect(SETS + "class a { saddr @clients; daddr @ones }\nclass b { host @clients; dport @ports }\n"
+            "class c { dport @ports }\nexempt @six\nexempt 192.0.2.9\n",
+            "ports @ports\nclass a policy keep\nclass b policy third\nclass c policy default")
+    once = run("router", "esmtpctl", "list", "ruleset")
+    for line in ("saddr @clients", "daddr @ones", "host @clients", "dport @ports", "exempt @six", "exempt 192.0.2.9",
+                 "set unused { 192.0.2.1 }", "ports @ports"):
+        assert line in once, (line, once)
+    table = run("router", "nft", "list", "table", "inet", "esmtp")
+    rules(once)
+    same(once, run("router", "esmtpctl", "list", "ruleset"))
+    numbers = re.compile(r"packets \d+ bytes \d+|generation.*")
+    same(numbers.sub("", table), numbers.sub("", run("router", "nft", "list", "table", "inet", "esmtp")))
+    run("router", "esmtpctl", "check")
+    same(["192.0.2.9", "@six"], dict(listing("exempt"))["exempt"])
+expect("and what they choose", ("keep", SERVER4, B), ("keep", SERVER6, {"source": CLIENT6B}), ("third", SERVER4B, B),
+       ("default", SERVER4), (None, SERVER6, {"source": CLIENT6}))
+with check("a named set is one set: what nft puts into it is meant everywhere"):
+    run("router", "nft", "add", "element", "inet", "esmtp", "set.clients.ipv4", f"{{ {CLIENT4} }}")
+    same(["keep", "third"], [seen(SERVER4), seen(SERVER4B)])
 
 with check("ports: of a class, and of all"):
     inspect("class a { dport 2525 }", "ports 25\nclass a policy keep\ndefault policy default")

@@ -116,6 +116,16 @@ with check("what is no address is refused"):
 with check("nothing is to be deleted"):
     run("router", "esmtpctl", "delete", "exempt", "192.0.2.1", fails=True)
     same([CLIENT4B], exempt())
+with check("hosts of a named set: exempt, listed by its name, not deleted one by one"):
+    rules(conf() + f"\nset friends {{ {CLIENT4B}, {SERVER6}, 192.0.2.0/28 }}\nexempt @friends\nexempt {CLIENT6B}\n")
+    same([STARS, PLAIN], [greeting(SERVER4, a) for a in (CLIENT4, CLIENT4B)])
+    same([PLAIN, PLAIN, STARS], [greeting(SERVER6), greeting(ROUTER6), greeting(SERVER4)])
+    same(f"exempt @friends\nexempt {CLIENT6B}", run("router", "esmtpctl", "list", "exempt").strip())
+    said = run("router", "esmtpctl", "delete", "exempt", CLIENT4B, fails=True)
+    assert "set friends" in said, said
+    run("router", "esmtpctl", "delete", "exempt", CLIENT6B)
+    same("exempt @friends", run("router", "esmtpctl", "list", "exempt").strip())
+    rules(conf() + f"\nexempt {{ {CLIENT4B} }}\n")
 with check("JSON"):
     same([("exempt", [CLIENT4B])], listing("exempt"))
 finish()

@@ -90,6 +90,7 @@ enum verbs_how {
  * @arg: see enum item_kind
  * @words: see enum item_kind
  * @conds: see enum item_kind
+ * @connections: of ITEM_INSPECT, or NULL
  */
 struct item {
 	struct item *next;
@@ -102,6 +103,7 @@ struct item {
 	struct word *arg;
 	struct words words;
 	struct cond_item *conds;
+	struct word *connections;
 };
 
 /**

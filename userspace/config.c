@@ -97,6 +97,20 @@ struct class *config_class(const struct config *c, const char *name)
 }
 
 /**
+ * config_limits() - does a line of the inspect list limit connections?
+ * @c: the configuration
+ *
+ * Return: true if so.
+ */
+bool config_limits(const struct config *c)
+{
+	for (const struct inspect *l = c->inspect; l; l = l->next)
+		if (l->connections)
+			return true;
+	return false;
+}
+
+/**
  * config_policies() - count the policies
  * @c: the configuration
  *

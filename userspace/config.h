@@ -158,6 +158,7 @@ enum inspect_kind {
  * @kind: what becomes of the connections
  * @class: name of the class, or NULL for default
  * @policy: name of the policy of INSPECT_POLICY
+ * @connections: to one server at a time, 0 = any number
  */
 struct inspect {
 	struct inspect *next;
@@ -165,7 +166,10 @@ struct inspect {
 	enum inspect_kind kind;
 	const char *class;
 	const char *policy;
+	uint32_t connections;
 };
+
+#define CONNECTIONS_MAX 65535
 
 /**
  * struct config - a whole configuration
@@ -199,6 +203,7 @@ struct policy *config_policy(const struct config *c, const char *name);
 struct named_set *config_set(const struct config *c, const char *name);
 struct class *config_class(const struct config *c, const char *name);
 bool config_exempts(const struct config *c);
+bool config_limits(const struct config *c);
 unsigned int config_policies(const struct config *c);
 void config_all_ports(const struct config *c, struct intervals *all);
 void config_default_port(struct intervals *ports);

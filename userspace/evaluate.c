@@ -3,6 +3,7 @@
  * From what was written to what is meant: names are looked up, values read,
  * defaults filled in, and what makes no sense is refused with a sentence.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "evaluate.h"
@@ -67,12 +68,24 @@ static void evaluate_class(const struct stmt *stmt, struct config *c, struct ere
 	*tail = k;
 }
 
+static uint32_t limit_number(const struct word *w, struct erecs *errors)
+{
+	unsigned long v = strlen(w->text) > 9 ? 0 : strtoul(w->text, NULL, 10);
+
+	if (v >= 1 && v <= CONNECTIONS_MAX)
+		return (uint32_t)v;
+	erec_add(errors, &w->loc, "expected a number of connections from 1 to %d", CONNECTIONS_MAX);
+	return 0;
+}
+
 static void inspect_policy(const struct item *item, struct inspect *l, const struct config *c,
 			   struct erecs *errors)
 {
 	if (!config_policy(c, item->arg->text))
 		erec_add(errors, &item->arg->loc, "there is no policy %s", item->arg->text);
 	l->policy = item->arg->text;
+	if (item->connections)
+		l->connections = limit_number(item->connections, errors);
 }
 
 static void inspect_line(const struct item *item, struct config *c, struct inspect ***tail,

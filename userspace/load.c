@@ -27,18 +27,22 @@ static uint64_t generation_new(void)
 	return g ? g : 1;
 }
 
+#define SAY_MAX 20	/* elements of a set that are said */
+
 static void say_set(FILE *f, const struct intervals *set)
 {
 	char buf[INTERVAL_TEXT_MAX];
 
-	for (size_t i = 0; i < set->n; i++)
+	for (size_t i = 0; i < set->n && i < SAY_MAX; i++)
 		fprintf(f, "%s%s", i ? ", " : " ", interval_format(&set->v[i], buf));
+	if (set->n > SAY_MAX)
+		fprintf(f, " and %zu more", set->n - SAY_MAX);
 }
 
 static void say_inspect(FILE *f, const struct config *c, const struct inspect *l)
 {
 	const struct class *k = l->class ? config_class(c, l->class) : NULL;
-	const char *all = l != c->inspect || c->exempt.n ? "All other" : "All";
+	const char *all = l != c->inspect || config_exempts(c) ? "All other" : "All";
 	bool own_ports = k && k->lines & 1u << CLASS_DPORT;
 
 	if (l->kind == INSPECT_NONE) {
@@ -54,12 +58,18 @@ static void say_inspect(FILE *f, const struct config *c, const struct inspect *l
 	else
 		fprintf(f, "%s connections to port", all);
 	say_set(f, own_ports ? &k->keys[CLASS_DPORT] : &c->ports);
-	fprintf(f, " are inspected by policy %s from now on.\n", l->policy);
+	fprintf(f, " are inspected by policy %s from now on", l->policy);
+	if (l->connections)
+		fprintf(f, ", at most %u at a time to one server", l->connections);
+	fputs(".\n", f);
 }
 
 /* Said once, when there was no table before: nobody shall be inspected without knowing. */
 static void say_first(FILE *f, const struct config *c)
 {
+	for (const struct named_set *s = c->sets; s; s = s->next)
+		if (s->exempt)
+			fprintf(f, "Never inspected are the hosts of set %s.\n", s->name);
 	if (c->exempt.n) {
 		fputs("Never inspected are the hosts", f);
 		say_set(f, &c->exempt);

@@ -9,6 +9,8 @@
  *	    classify		the inspect list, first match wins
  *		policy.NAME	helper and label for a SYN; pickup for the rest
  *
+ *	forward, input, output	10: see nft_limit.c
+ *
  * A connection that has its label, of those chosen or of those not chosen, passes
  * all of this with one comparison.
  * Classes look at the original tuple, at what was dialled; a host also at the
@@ -43,6 +45,18 @@ static const struct {
 	{ "input", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER },
 	{ "postrouting", NF_INET_POST_ROUTING, NF_IP_PRI_FILTER },
 };
+
+/* Made where there are limits. */
+static const struct {
+	const char *name;
+	uint32_t hook;
+} limit_chains[] = {
+	{ "forward-limits", NF_INET_FORWARD },
+	{ "input-limits", NF_INET_LOCAL_IN },
+	{ "output-limits", NF_INET_LOCAL_OUT },
+};
+
+#define PRI_LIMITS (NF_IP_PRI_FILTER + 10)
 
 /* Where an address of a class is looked for. */
 enum side {
@@ -215,32 +229,40 @@ static const char *inspect_comment(const struct inspect *l)
 			: mem_printf("default policy %s", l->policy);
 }
 
+/* Where a line leads to: its policy, its limits, or nowhere. */
+static const char *inspect_target(const char *chain, const struct config *c,
+				  const struct inspect *l, char buf[CHAIN_NAME_MAX])
+{
+	if (!strcmp(chain, NFT_LIMITS))
+		return nft_limits_chain(l);
+	return l->kind == INSPECT_POLICY ? policy_chain(config_policy(c, l->policy), buf) : NULL;
+}
+
 static void finish_inspect(struct nft_batch *b, struct nftnl_rule *r, const struct config *c,
 			   const struct inspect *l, const struct class *k, uint8_t dir)
 {
-	char chain[CHAIN_NAME_MAX];
+	const char *target, *chain = nftnl_rule_get_str(r, NFTNL_RULE_CHAIN);
+	char buf[CHAIN_NAME_MAX];
 
 	expr_class_rest(r, k, l->kind == INSPECT_POLICY, dir);
-	if (l->kind == INSPECT_POLICY)
-		expr_verdict(r, NFT_GOTO, policy_chain(config_policy(c, l->policy), chain));
-	else
-		expr_verdict(r, NFT_RETURN, NULL);
+	target = inspect_target(chain, c, l, buf);
+	expr_verdict(r, target ? NFT_GOTO : NFT_RETURN, target);
 	rule_put(b, r, inspect_comment(l));
 }
 
 /* One rule for each family and each place where a host may stand. */
-static void put_inspect_way(struct nft_batch *b, const struct config *c, const struct inspect *l,
-			    const struct class *k, uint8_t dir)
+static void put_inspect_way(struct nft_batch *b, const char *chain, const struct config *c,
+			    const struct inspect *l, const struct class *k, uint8_t dir)
 {
 	unsigned int addrs = 1u << CLASS_HOST | 1u << CLASS_SADDR | 1u << CLASS_DADDR;
 
 	if (!k || !(k->lines & addrs)) {
-		finish_inspect(b, rule_new(CHAIN_CLASSIFY), c, l, k, dir);
+		finish_inspect(b, rule_new(chain), c, l, k, dir);
 		return;
 	}
 	for (int v6 = 0; v6 < 2; v6++)
 		for (enum side host = ORIG_SADDR; host <= REPLY_SADDR; host++) {
-			struct nftnl_rule *r = rule_new(CHAIN_CLASSIFY);
+			struct nftnl_rule *r = rule_new(chain);
 
 			if (host > ORIG_SADDR && !(k->lines & 1u << CLASS_HOST))
 				nftnl_rule_free(r);
@@ -253,22 +275,50 @@ static void put_inspect_way(struct nft_batch *b, const struct config *c, const s
 }
 
 /* Tuples are the same for both ways of a connection, interfaces are not. */
-static void put_inspect(struct nft_batch *b, const struct config *c, const struct inspect *l)
+static void put_inspect(struct nft_batch *b, const char *chain, const struct config *c,
+			const struct inspect *l, bool replies)
 {
 	const struct class *k = l->class ? config_class(c, l->class) : NULL;
 
 	b->loc = &l->loc;
-	put_inspect_way(b, c, l, k, IP_CT_DIR_ORIGINAL);
-	if (has_ifnames(k))
-		put_inspect_way(b, c, l, k, IP_CT_DIR_REPLY);
+	put_inspect_way(b, chain, c, l, k, IP_CT_DIR_ORIGINAL);
+	if (replies && has_ifnames(k))
+		put_inspect_way(b, chain, c, l, k, IP_CT_DIR_REPLY);
+	b->loc = NULL;
 }
 
 static void put_classify(struct nft_batch *b, const struct config *c)
 {
 	put_exempt(b, c, CHAIN_CLASSIFY, ORIG_SADDR, REPLY_SADDR);
 	for (const struct inspect *l = c->inspect; l; l = l->next)
-		put_inspect(b, c, l);
-	b->loc = NULL;
+		put_inspect(b, CHAIN_CLASSIFY, c, l, true);
+}
+
+static void put_limits_jump(struct nft_batch *b, const char *chain)
+{
+	struct nftnl_rule *r = rule_new(chain);
+
+	expr_ct_state(r, CT_STATE_NEW);
+	expr_dialled(r, NFT_GUARDED);
+	expr_is_syn(r, true);
+	expr_verdict(r, NFT_JUMP, NFT_LIMITS);
+	rule_put(b, r, NULL);
+}
+
+static void put_limits(struct nft_batch *b, const struct config *c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(limit_chains); i++)
+		put_base_chain(b, limit_chains[i].name, limit_chains[i].hook, PRI_LIMITS);
+	chain_put(b, chain_new(NFT_LIMITS));
+	for (const struct inspect *l = c->inspect; l; l = l->next)
+		if (nft_limits_chain(l))
+			chain_put(b, chain_new(nft_limits_chain(l)));
+	nft_put_limit_chains(b, c);
+	put_exempt(b, c, NFT_LIMITS, ORIG_SADDR, REPLY_SADDR);
+	for (const struct inspect *l = c->inspect; l; l = l->next)
+		put_inspect(b, NFT_LIMITS, c, l, false);
+	for (size_t i = 0; i < ARRAY_SIZE(limit_chains); i++)
+		put_limits_jump(b, limit_chains[i].name);
 }
 
 static void put_policy_rules(struct nft_batch *b, const struct config *c, const struct policy *p)
@@ -438,6 +488,8 @@ void nft_put_chains(struct nft_batch *b, const struct config *c)
 	for (const struct policy *p = c->policies; p; p = p->next)
 		put_policy_rules(b, c, p);
 	put_classify(b, c);
+	if (config_limits(c))
+		put_limits(b, c);
 	put_guard(b, c);
 	put_guard_jumps(b, "prerouting");
 	put_guard_jumps(b, "output");

@@ -277,6 +277,51 @@ void expr_object(struct nftnl_rule *r, uint32_t type, const char *name)
 	nftnl_rule_add_expr(r, e);
 }
 
+/* Counts the connection at its element of the set, and goes on only if there are more than limit. */
+static struct nftnl_expr *count_over(uint32_t limit)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("connlimit");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_COUNT, limit);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+	return e;
+}
+
+/**
+ * expr_connections_over() - with this one there are more connections than allowed
+ * @r: the rule
+ * @key: NFT_CT_*: those are counted together that have this in common
+ * @dir: IP_CT_DIR_*, of @key
+ * @set: keeps the counts; dynamic
+ * @limit: so many are allowed
+ */
+void expr_connections_over(struct nftnl_rule *r, uint32_t key, uint8_t dir, const char *set,
+			   uint32_t limit)
+{
+	struct nftnl_expr *e = load_ct(r, key);
+
+	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, dir);
+	e = nftnl_expr_alloc("dynset");
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPR, count_over(limit));
+	nftnl_rule_add_expr(r, e);
+}
+
+/**
+ * expr_reset() - answer with a TCP reset, and drop
+ * @r: the rule
+ */
+void expr_reset(struct nftnl_rule *r)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("reject");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_TCP_RST);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, 0);
+	nftnl_rule_add_expr(r, e);
+}
+
 /**
  * expr_verdict() - what becomes of the packet
  * @r: the rule

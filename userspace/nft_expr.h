@@ -26,6 +26,9 @@ void expr_payload_in(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint3
 void expr_is_syn(struct nftnl_rule *r, bool syn);
 void expr_set_label(struct nftnl_rule *r, unsigned int bit);
 void expr_object(struct nftnl_rule *r, uint32_t type, const char *name);
+void expr_connections_over(struct nftnl_rule *r, uint32_t key, uint8_t dir, const char *set,
+			   uint32_t limit);
+void expr_reset(struct nftnl_rule *r);
 void expr_verdict(struct nftnl_rule *r, int verdict, const char *chain);
 
 /* Connlabel of connections on inspected ports that no line had chosen when they began. */

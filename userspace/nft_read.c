@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -499,6 +500,52 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+static void take_limit(const char *chain, const char *comment, struct config *c)
+{
+	uint32_t n;
+
+	for (struct inspect *l = c->inspect; l; l = l->next) {
+		const char *own = l->class ? mem_printf("limit.%s", l->class) : "default-limits";
+
+		if (!strcmp(chain, own) && sscanf(comment, "connections %" SCNu32, &n) == 1)
+			l->connections = n;
+	}
+}
+
+static int on_limit_comment(const struct nftnl_udata *attr, void *data)
+{
+	const char **comment = data;
+
+	if (nftnl_udata_type(attr) == NFTNL_UDATA_RULE_COMMENT)
+		*comment = mem_strndup(nftnl_udata_get(attr), nftnl_udata_len(attr));
+	return 0;
+}
+
+static int on_limit_rule(const struct nlmsghdr *nlh, void *data)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+	const char *comment = NULL;
+	const void *udata;
+	uint32_t len;
+
+	if (nftnl_rule_nlmsg_parse(nlh, r) == 0 &&
+	    !strcmp(nftnl_rule_get_str(r, NFTNL_RULE_TABLE), NFT_TABLE)) {
+		udata = nftnl_rule_get_data(r, NFTNL_RULE_USERDATA, &len);
+		if (udata)
+			nftnl_udata_parse(udata, len, on_limit_comment, &comment);
+		if (comment)
+			take_limit(nftnl_rule_get_str(r, NFTNL_RULE_CHAIN), comment, data);
+	}
+	nftnl_rule_free(r);
+	return MNL_CB_OK;
+}
+
+static void fill_table_rules(struct nlmsghdr *nlh, const void *arg)
+{
+	(void)arg;
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, NFT_TABLE);
+}
+
 static void fill_rules(struct nlmsghdr *nlh, const void *arg)
 {
 	(void)arg;
@@ -522,6 +569,9 @@ static int read_once(struct nft_table *t)
 		err = read_sets(t);
 	if (!err)
 		err = nft_ask(NFT_MSG_GETRULE, NLM_F_DUMP, fill_rules, NULL, on_rule, &t->config);
+	if (!err)
+		err = nft_ask(NFT_MSG_GETRULE, NLM_F_DUMP, fill_table_rules, NULL, on_limit_rule,
+			      &t->config);
 	t->guard.present = t->present;
 	return err;
 }

@@ -16,6 +16,9 @@
 
 #define IFNAME_BYTES 16
 
+/* Servers that one line of the inspect list counts for; nft's own number for such sets. */
+#define COUNTED_MAX 65535u
+
 /* Elements in one message: attributes are shorter than 64 KiB. */
 #define ELEMENTS_MAX 512u
 
@@ -103,6 +106,8 @@ static void put_set(struct nft_batch *b, const char *name, uint32_t flags, uint3
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, flags);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, len);
+	if (flags & NFT_SET_EVAL)
+		nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, COUNTED_MAX);
 	nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, order);
 	if (comment)
 		nftnl_udata_put_strz(udata, NFTNL_UDATA_SET_COMMENT, comment);
@@ -199,6 +204,18 @@ void nft_put_key_set(struct nft_batch *b, const char *name, uint8_t len,
 {
 	put_key_set(b, name, len, comment);
 	nft_put_elements(b, name, len, set);
+}
+
+/**
+ * nft_put_count_set() - make a set that the kernel fills, with a count at each address
+ * @b: the transaction
+ * @name: of the set
+ * @len: KEY_*
+ */
+void nft_put_count_set(struct nft_batch *b, const char *name, uint8_t len)
+{
+	put_set(b, name, NFT_SET_EVAL, len == KEY_IPV4 ? NFT_TYPE_IPADDR : NFT_TYPE_IP6ADDR, len,
+		NFT_BIG_ENDIAN, NULL);
 }
 
 /**

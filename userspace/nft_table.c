@@ -177,6 +177,7 @@ void nft_put_table(struct nft_batch *b, const struct config *c, uint64_t generat
 		put_named_set(b, s);
 	for (const struct class *k = c->classes; k; k = k->next)
 		put_class_sets(b, k);
+	nft_put_limit_sets(b, c);
 	if (c->inspect)
 		nft_put_chains(b, c);
 }

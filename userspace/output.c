@@ -33,6 +33,7 @@ static const char *const guard_names[GUARD_COUNTERS][2] = {
 	[GUARD_INVALID] = { "invalid", "dropped, invalid for connection tracking" },
 	[GUARD_UNTRACKED] = { "untracked", "dropped, not tracked" },
 	[GUARD_NOT_SYN] = { "not-syn", "first packets of a connection that are no SYN" },
+	[GUARD_CONNECTIONS] = { "over-limit", "connections refused, over the limit of their class" },
 	[GUARD_PICKUP] = { "pickup", "packets of connections whose start was not seen" },
 };
 

@@ -229,6 +229,8 @@ static void inspect(struct output *o, const struct config *c)
 		else
 			json_object_set_new(j, l->kind == INSPECT_EXEMPT ? "exempt" : "none",
 					    json_true());
+		if (l->connections)
+			json_object_set_new(j, "connections", number(l->connections));
 		json_array_append_new(list, j);
 	}
 	add(o, "inspect", json_pack("{s:o, s:s, s:o}", "ports",

@@ -230,7 +230,10 @@ static void inspect(struct output *o, const struct config *c)
 			fputs(" exempt\n", o->f);
 			break;
 		case INSPECT_POLICY:
-			fprintf(o->f, " policy %s\n", l->policy);
+			fprintf(o->f, " policy %s", l->policy);
+			if (l->connections)
+				fprintf(o->f, " connections %u", l->connections);
+			fputc('\n', o->f);
 			break;
 		case INSPECT_NONE:
 			fputs(" none\n", o->f);

@@ -98,11 +98,12 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
 %token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask"
 %token REGEX "regex" NOCASE "nocase" DOMAINS "domains"
+%token CONNECTIONS "connections"
 %token HOST "host" SADDR "saddr" DADDR "daddr" DPORT "dport" IIFNAME "iifname" OIFNAME "oifname"
 
 %type <stmt> stmt
 %type <items> policy_lines policy_body class_lines class_body inspect_lines inspect_body
-%type <item> policy_line match action class_line inspect_line
+%type <item> policy_line match action class_line inspect_line limits
 %type <words> values list strings string_list
 %type <word> value
 %type <cond> conds cond match_cond
@@ -353,8 +354,19 @@ inspect_lines	: %empty			{ $$ = (struct items){ 0 }; }
 		;
 
 inspect_line	: CLASS NAME EXEMPT	{ $$ = inspect_new(&@$, INSPECT_EXEMPT, $2, NULL); }
-		| CLASS NAME POLICY NAME { $$ = inspect_new(&@$, INSPECT_POLICY, $2, $4); }
-		| DEFAULT POLICY NAME	{ $$ = inspect_new(&@$, INSPECT_POLICY, NULL, $3); }
+		| CLASS NAME POLICY NAME limits
+		{
+			$$ = $5;
+			$$->loc = @$;
+			$$->word = $2;
+			$$->arg = $4;
+		}
+		| DEFAULT POLICY NAME limits
+		{
+			$$ = $4;
+			$$->loc = @$;
+			$$->arg = $3;
+		}
 		| DEFAULT NONE		{ $$ = inspect_new(&@$, INSPECT_NONE, NULL, NULL); }
 		| PICKUP DROP		{ $$ = item_new(&@$, ITEM_PICKUP, 0); }
 		| PICKUP PASS		{ $$ = item_new(&@$, ITEM_PICKUP, 1); }
@@ -377,6 +389,16 @@ strings		: STRING		{ $$ = words_one($1); $$.loc = @$; }
 string_list	: STRING		{ $$ = words_one($1); }
 		| string_list STRING	{ $$ = $1; words_add(&$$, $2); }
 		| string_list ',' STRING { $$ = $1; words_add(&$$, $3); }
+		;
+
+limits		: %empty		{ $$ = item_new(&@$, ITEM_INSPECT, INSPECT_POLICY); }
+		| limits CONNECTIONS NUMBER
+		{
+			$$ = $1;
+			if ($$->connections)
+				erec_add(p->errors, &@2, "connections are given already");
+			$$->connections = $3;
+		}
 		;
 
 values		: value			{ $$ = words_one($1); $$.loc = @$; }

@@ -51,12 +51,18 @@ policy look {
 }
 class inbound { iifname "rc"; daddr { 10.0.2.0/24, fd00:2::/64 }; dport { 25, 2525 } }
 class one { host 10.0.1.77 }
+set servers { 10.0.2.9, fd00:2::/96 }
+set mail { 25, 587 }
+set guests { 203.0.113.0/24 }
+class some { iifname { "rc*", rs }; daddr @servers; dport @mail }
+exempt @guests
 exempt { 192.0.2.1, 198.51.100.0/24, 2001:db8::/32 }
 inspect {
 	pickup pass
 	class one exempt
-	class inbound policy look
-	default policy default
+	class some exempt
+	class inbound policy look connections 9
+	default policy default connections 65535
 }
 """
 
@@ -142,7 +148,7 @@ with check("a rich one, in words"):
     got = ctl("list", "ruleset")
     for words in ("policy default {", 'description "all lines"', "banner keep", "tls allow", "mode monitor",
                   "match cmd line length > 100 drop log", "match header line length > 10 reset", "pickup pass",
-                  "class inbound policy look", "class one exempt", 'iifname "rc"', "10.0.2.0/24", "2525",
+                  "class inbound policy look connections 9", "class one exempt", 'iifname "rc"', "10.0.2.0/24", "2525",
                   "198.51.100.0/24", "2001:db8::/32"):
         assert words in got, f"no {words!r} in\n{got}"
 with check("list policies has the line for a table of one's own"):

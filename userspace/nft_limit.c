@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Connections that one server may have at a time.
+ *
+ *	forward-, input-, output-limits		10: behind filters, which may refuse it before it counts
+ *	    limits				the inspect list again, for SYNs only
+ *		limit.NAME			counted at the server's real address, refused over the limit
+ *
+ * They are counted where a reset can be sent, which is not where they are classified. A count goes
+ * down when an entry has gone, or is in TIME_WAIT or CLOSE, as it is behind a verdict.
+ */
+#include <stdio.h>
+
+#include <linux/netfilter.h>
+
+#include "nft_expr.h"
+#include "util.h"
+
+static const uint8_t families[] = { KEY_IPV4, KEY_IPV6 };
+
+/**
+ * nft_limits_chain() - the chain with the limits of a line
+ * @l: the line of the inspect list
+ *
+ * Return: its name, or NULL if it has no limit.
+ */
+const char *nft_limits_chain(const struct inspect *l)
+{
+	if (!l->connections)
+		return NULL;
+	return l->class ? mem_printf("limit.%s", l->class) : "default-limits";
+}
+
+static const char *count_set(const struct inspect *l, uint8_t len)
+{
+	const char *suffix = len == KEY_IPV4 ? "4" : "6";
+
+	return l->class ? mem_printf("limit.%s.connections%s", l->class, suffix)
+			: mem_printf("default-connections%s", suffix);
+}
+
+/**
+ * nft_put_limit_sets() - make the sets in which connections are counted
+ * @b: the transaction
+ * @c: the configuration
+ */
+void nft_put_limit_sets(struct nft_batch *b, const struct config *c)
+{
+	for (const struct inspect *l = c->inspect; l; l = l->next) {
+		b->loc = &l->loc;
+		for (size_t i = 0; l->connections && i < ARRAY_SIZE(families); i++)
+			nft_put_count_set(b, count_set(l, families[i]), families[i]);
+	}
+	b->loc = NULL;
+}
+
+/* An address of the other family fails to load: the rule ends. */
+static void put_connections(struct nft_batch *b, const struct inspect *l, uint8_t len)
+{
+	struct nftnl_rule *r = rule_new(nft_limits_chain(l) ?: "");
+
+	expr_connections_over(r, len == KEY_IPV4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, IP_CT_DIR_REPLY,
+			      count_set(l, len), l->connections);
+	expr_object(r, NFT_OBJECT_COUNTER, guard_counter_name(GUARD_CONNECTIONS));
+	expr_reset(r);
+	rule_put(b, r, mem_printf("connections %u", l->connections));
+}
+
+/**
+ * nft_put_limit_chains() - make the rules that count connections
+ * @b: the transaction
+ * @c: the configuration; the chains are there
+ */
+void nft_put_limit_chains(struct nft_batch *b, const struct config *c)
+{
+	for (const struct inspect *l = c->inspect; l; l = l->next) {
+		b->loc = &l->loc;
+		for (size_t i = 0; l->connections && i < ARRAY_SIZE(families); i++)
+			put_connections(b, l, families[i]);
+	}
+	b->loc = NULL;
+}

@@ -45,6 +45,20 @@ void erec_add(struct erecs *es, const struct location *loc, const char *fmt, ...
 	es->count++;
 }
 
+/**
+ * erec_take() - put errors behind others
+ * @es: the list
+ * @more: what comes behind; not to be used any more
+ */
+void erec_take(struct erecs *es, const struct erecs *more)
+{
+	if (!more->count)
+		return;
+	*es->tail = more->head;
+	es->tail = more->tail;
+	es->count += more->count;
+}
+
 static const char *line_of(const struct input *in, unsigned int line, size_t *len)
 {
 	const char *p = in->text, *end = in->text + in->len, *nl;

@@ -60,6 +60,7 @@ struct erecs {
 void erec_init(struct erecs *es);
 void erec_add(struct erecs *es, const struct location *loc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void erec_take(struct erecs *es, const struct erecs *more);
 void erec_print(const struct erecs *es, FILE *f);
 
 #endif

@@ -59,10 +59,20 @@ static bool take_away(struct config *c, const struct intervals *less, struct ere
 	return true;
 }
 
+static bool is_exempt_now(const struct intervals *want)
+{
+	struct erecs ignored;
+	struct nft_table t;
+
+	erec_init(&ignored);
+	return nft_read(&t, &ignored) && t.present && intervals_equal(&t.config.exempt, want);
+}
+
 static bool write_back(const struct intervals *exempt, const struct intervals *changed,
 		       struct erecs *errors)
 {
 	struct nft_batch b;
+	struct erecs why;
 	bool ok;
 
 	if (!nft_begin(&b, errors))
@@ -76,8 +86,12 @@ static bool write_back(const struct intervals *exempt, const struct intervals *c
 		nft_flush_set(&b, name);
 		nft_put_elements(&b, name, len, exempt);
 	}
-	ok = nft_commit(&b, false, errors);
+	erec_init(&why);
+	/* The kernel may have done it although its answer did not reach us. */
+	ok = nft_commit(&b, false, &why) || is_exempt_now(exempt);
 	nft_end(&b);
+	if (!ok)
+		erec_take(errors, &why);
 	return ok;
 }
 

@@ -337,3 +337,22 @@ bool intervals_have(const struct intervals *set, uint8_t len)
 			return true;
 	return false;
 }
+
+/**
+ * intervals_equal() - are two merged sets the same?
+ * @a: one
+ * @b: the other
+ *
+ * Return: true if so.
+ */
+bool intervals_equal(const struct intervals *a, const struct intervals *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].len != b->v[i].len ||
+		    memcmp(a->v[i].lo, b->v[i].lo, a->v[i].len) ||
+		    memcmp(a->v[i].hi, b->v[i].hi, a->v[i].len))
+			return false;
+	return true;
+}

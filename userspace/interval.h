@@ -46,6 +46,7 @@ void intervals_add(struct intervals *set, const struct interval *iv);
 void intervals_merge(struct intervals *set);
 void intervals_subtract(struct intervals *set, const struct intervals *less);
 bool intervals_cover(const struct intervals *set, const struct interval *iv);
+bool intervals_equal(const struct intervals *a, const struct intervals *b);
 bool intervals_have(const struct intervals *set, uint8_t len);
 
 #endif

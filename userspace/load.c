@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Putting a configuration into the kernel: stage in the module, then the nft
- * table in one transaction, then the module's commit, which cannot fail any more.
- * Until the transaction nothing has changed.
+ * table in one transaction, then the module's commit, which hardly can fail any more.
+ * Until the transaction nothing has changed; if the commit fails all the same, the
+ * table is made again as it was.
  */
 #include <signal.h>
 #include <string.h>
@@ -82,46 +83,113 @@ static void say_first(FILE *f, const struct config *c)
 		      f);
 }
 
+/* The kernel may have done it although its answer did not reach us. */
+static bool table_is(uint64_t generation)
+{
+	struct erecs ignored;
+	struct nft_table t;
+
+	erec_init(&ignored);
+	return nft_read(&t, &ignored) && t.present == !!generation && t.generation == generation;
+}
+
+static bool module_is(uint64_t generation)
+{
+	struct erecs ignored;
+	struct status s;
+	struct genl g;
+	bool ok;
+
+	erec_init(&ignored);
+	if (!genl_open(&g, &ignored))
+		return false;
+	ok = read_status(&g, &s, &ignored) && s.generation == generation;
+	genl_close(&g);
+	return ok;
+}
+
+/* Without a configuration: no table. */
 static bool put_table(const struct config *c, uint64_t generation, bool check,
 		      const struct guard *keep, struct erecs *errors)
 {
 	struct nft_batch b;
+	struct erecs why;
 	bool ok;
 
 	if (!nft_begin(&b, errors))
 		return false;
-	if (generation)
+	if (c)
 		nft_put_table(&b, c, generation, keep);
 	else
 		nft_delete_table(&b);
-	ok = nft_commit(&b, check, errors);
+	erec_init(&why);
+	ok = nft_commit(&b, check, &why) || (!check && table_is(generation));
 	nft_end(&b);
+	if (!ok)
+		erec_take(errors, &why);
 	return ok;
 }
 
 static bool commit(struct genl *g, uint64_t generation, bool check, struct erecs *errors)
 {
-	if (stage_commit(g, generation, check, errors))
+	struct erecs why;
+
+	erec_init(&why);
+	if (stage_commit(g, generation, check, &why) || (!check && module_is(generation)))
 		return true;
-	if (!check)
+	erec_take(errors, &why);
+	return false;
+}
+
+/* A table that somebody has changed may name policies that the module does not have. */
+static bool complete(const struct config *c)
+{
+	for (const struct inspect *l = c->inspect; l; l = l->next)
+		if (l->policy && !config_policy(c, l->policy))
+			return false;
+	return true;
+}
+
+/* The module keeps what it has: so must the table. */
+static void go_back(const struct nft_table *old, struct erecs *errors)
+{
+	bool ok = complete(&old->config) &&
+		  put_table(old->present ? &old->config : NULL, old->generation, false,
+			    &old->guard, errors);
+
+	if (ok)
+		erec_add(errors, NULL,
+			 "the module has kept its policies, and table inet %s is again what it was: nothing has changed",
+			 NFT_TABLE);
+	else
 		erec_add(errors, NULL,
 			 "table inet %s is new but the module has kept its policies: load again, 'esmtpctl check' says what differs",
 			 NFT_TABLE);
-	return false;
 }
 
 /* The two steps that belong together: no signal may come between them. */
 static bool put_and_commit(struct genl *g, const struct config *c, uint64_t generation, bool check,
-			   const struct guard *keep, struct erecs *errors)
+			   const struct nft_table *old, struct erecs *errors)
 {
 	sigset_t all, before;
 	bool ok;
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	ok = put_table(c, generation, check, keep, errors) && commit(g, generation, check, errors);
+	ok = put_table(c, generation, check, &old->guard, errors);
+	if (ok && !commit(g, generation, check, errors)) {
+		ok = false;
+		if (!check)
+			go_back(old, errors);
+	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return ok;
+}
+
+/* What runs while we have the stage, to go back to. */
+static bool read_running(struct genl *g, struct nft_table *old, struct erecs *errors)
+{
+	return nft_read(old, errors) && read_policies(g, &old->config, NULL, errors);
 }
 
 static bool stage_and_put(struct genl *g, struct config *c, bool check, struct request *r)
@@ -131,8 +199,8 @@ static bool stage_and_put(struct genl *g, struct config *c, bool check, struct r
 
 	if (!stage_begin(g, &r->errors) || !stage_tables(g, c, &r->errors) ||
 	    !stage_policies(g, c, &r->errors) ||
-	    !nft_read(&old, &r->errors) ||
-	    !put_and_commit(g, c, generation, check, &old.guard, &r->errors))
+	    !read_running(g, &old, &r->errors) ||
+	    !put_and_commit(g, c, generation, check, &old, &r->errors))
 		return false;
 	if (!check && !old.present)
 		say_first(r->o.f, c);
@@ -171,6 +239,7 @@ bool load(struct config *c, bool check, struct request *r)
  */
 bool load_nothing(struct erecs *errors)
 {
+	struct nft_table old;
 	struct genl g;
 	bool ok;
 
@@ -178,7 +247,8 @@ bool load_nothing(struct erecs *errors)
 		return put_table(NULL, 0, false, NULL, errors);
 	if (!genl_open(&g, errors))
 		return false;
-	ok = stage_begin(&g, errors) && put_and_commit(&g, NULL, 0, false, NULL, errors);
+	ok = stage_begin(&g, errors) && read_running(&g, &old, errors) &&
+	     put_and_commit(&g, NULL, 0, false, &old, errors);
 	genl_close(&g);
 	return ok;
 }

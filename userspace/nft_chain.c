@@ -458,8 +458,21 @@ static void put_guard_loopback(struct nft_batch *b, uint32_t key)
 	rule_put(b, r, NULL);
 }
 
+/* Nothing here is about the SYN of a new connection: it spares the sets. */
+static void put_guard_syn(struct nft_batch *b)
+{
+	struct nftnl_rule *r = rule_new(CHAIN_GUARD);
+
+	expr_ct_state(r, CT_STATE_NEW);
+	expr_tcp(r);
+	expr_is_syn(r, true);
+	expr_verdict(r, NFT_RETURN, NULL);
+	rule_put(b, r, NULL);
+}
+
 static void put_guard(struct nft_batch *b, const struct config *c)
 {
+	put_guard_syn(b);
 	put_exempt(b, c, CHAIN_GUARD, PACKET_SADDR, PACKET_DADDR);
 	put_guard_classes(b, c);
 	put_guard_loopback(b, NFT_META_IIFNAME);

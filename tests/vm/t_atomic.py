@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# limit: 600
+# limit: 1800
 """A configuration is taken as a whole or not at all, whichever step fails: messages to the kernel, and
 answers, in turn."""
 from mta import *

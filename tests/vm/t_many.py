@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # clock: instructions
 # limit: 900
-"""100,000 exempt prefixes: one transaction takes them, and they cost a packet and a connection what ten cost. Time is executed
-instructions: the clock of this machine."""
+"""100,000 exempt prefixes: one transaction takes them, and they cost a packet what ten cost. A new connection is looked up
+in a tree, once for each place where a host may stand: a few steps more. Time is executed instructions: the clock of this
+machine."""
 import ipaddress
 import random
 
@@ -113,9 +114,9 @@ with check("every one of them is listed as it was written"):
     same({CLIENT4B, CLIENT6B}, listed - want)
 many = measure()
 for what, cost in few.items():
-    with check(f"{what}: as with ten"):
+    with check(f"{what}: " + ("as with ten" if what.startswith("packet") else "at most 5 % more than with ten")):
         print(f"      {cost:.0f} instructions with 10 prefixes, {many[what]:.0f} with {N}", flush=True)
-        assert many[what] < cost * (1.01 if what.startswith("packet") else 1.03), what
+        assert many[what] < cost * (1.01 if what.startswith("packet") else 1.05), what
 with check("one more at run time, one out of the middle, and away"):
     run("router", "esmtpctl", "add", "exempt", "198.51.100.1")
     run("router", "esmtpctl", "delete", "exempt", "198.51.100.1", CLIENT4B)

@@ -206,6 +206,8 @@ static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_ANOMALY] = "anomaly",
 	[ESMTP_MATCH_SENDER_TEXT] = "sender-address regex",
 	[ESMTP_MATCH_RECIPIENT_TEXT] = "recipient-address regex",
+	[ESMTP_MATCH_MIME_TYPE_TEXT] = "mime filetype regex",
+	[ESMTP_MATCH_HEADER_TEXT] = "header regex",
 	[ESMTP_MATCH_SPECIAL_CHARACTER] = "special-character",
 };
 

@@ -11,6 +11,8 @@ static const struct nla_policy cond_attrs[ESMTP_A_COND_MAX + 1] = {
 	[ESMTP_A_COND_LIMIT] = { .type = NLA_U32 },
 	[ESMTP_A_COND_SET] = { .type = NLA_U64 },
 	[ESMTP_A_COND_TABLE] = { .type = NLA_U32 },
+	[ESMTP_A_COND_FIELD] = { .type = NLA_STRING,
+				 .len = ESMTP_FIELD_NAME_MAX },
 };
 
 static const struct nla_policy cond_list_attrs[ESMTP_A_COND_LIST_MAX + 1] = {
@@ -107,6 +109,18 @@ static int cond_table(struct esmtp_cond *c,
 	return 0;
 }
 
+/* What a name may have is esmtp_policy_prepare()'s business; a NUL may end it. */
+static void field_parse(struct esmtp_cond *c, const struct nlattr *nla)
+{
+	const char *name = nla_data(nla);
+	int len = nla_len(nla);
+
+	if (len && !name[len - 1])
+		len--;
+	memcpy(c->field, name, len);
+	c->field_len = len;
+}
+
 static int cond_parse(struct esmtp_cond *c,
 		      const struct esmtp_table_set *tables,
 		      const struct nlattr *nest,
@@ -127,6 +141,8 @@ static int cond_parse(struct esmtp_cond *c,
 		c->limit = nla_get_u32(tb[ESMTP_A_COND_LIMIT]);
 	if (tb[ESMTP_A_COND_SET])
 		c->set = nla_get_u64(tb[ESMTP_A_COND_SET]);
+	if (tb[ESMTP_A_COND_FIELD])
+		field_parse(c, tb[ESMTP_A_COND_FIELD]);
 	if (tb[ESMTP_A_COND_TABLE])
 		return cond_table(c, tables, tb[ESMTP_A_COND_TABLE], extack);
 	return 0;
@@ -238,6 +254,15 @@ void esmtp_rules_put_tables(const struct esmtp_policy *p, u32 from)
 			esmtp_table_put(esmtp_table_ns(p->conds[i].table));
 }
 
+static int put_text(struct sk_buff *skb, const struct esmtp_cond *c)
+{
+	if (c->field_len &&
+	    nla_put(skb, ESMTP_A_COND_FIELD, c->field_len, c->field))
+		return -EMSGSIZE;
+	return nla_put_u32(skb, ESMTP_A_COND_TABLE,
+			   esmtp_table_ns(c->table)->id);
+}
+
 static int put_cond(struct sk_buff *skb, const struct esmtp_cond *c)
 {
 	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_COND);
@@ -252,8 +277,7 @@ static int put_cond(struct sk_buff *skb, const struct esmtp_cond *c)
 					ESMTP_A_COND_PAD);
 		break;
 	case ESMTP_OPERAND_TABLE:
-		err = nla_put_u32(skb, ESMTP_A_COND_TABLE,
-				  esmtp_table_ns(c->table)->id);
+		err = put_text(skb, c);
 		break;
 	case ESMTP_OPERAND_LIMIT:
 		err = nla_put_u32(skb, ESMTP_A_COND_LIMIT, c->limit);

@@ -42,6 +42,7 @@ struct words {
  * @words: the members of its set
  * @table: the name of its table, or NULL
  * @list: that is a list of domains
+ * @field: the name of the field that it is about, or NULL
  */
 struct cond_item {
 	struct cond_item *next;
@@ -52,6 +53,7 @@ struct cond_item {
 	struct words words;
 	struct word *table;
 	bool list;
+	struct word *field;
 };
 
 enum item_kind {

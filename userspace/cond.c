@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cond.h"
 #include "names.h"
@@ -47,7 +48,8 @@ bool cond_has_set(uint8_t match)
  */
 bool cond_has_table(uint8_t match)
 {
-	return match == ESMTP_MATCH_SENDER_TEXT || match == ESMTP_MATCH_RECIPIENT_TEXT;
+	return match == ESMTP_MATCH_SENDER_TEXT || match == ESMTP_MATCH_RECIPIENT_TEXT ||
+	       match == ESMTP_MATCH_MIME_TYPE_TEXT || match == ESMTP_MATCH_HEADER_TEXT;
 }
 
 /**
@@ -72,7 +74,7 @@ bool cond_has_limit(uint8_t match)
 bool cond_same(const struct cond *a, const struct cond *b)
 {
 	return a->match == b->match && a->negate == b->negate && a->limit == b->limit &&
-	       a->set == b->set && a->table == b->table;
+	       a->set == b->set && a->table == b->table && !strcasecmp(a->field, b->field);
 }
 
 /**
@@ -166,6 +168,10 @@ char *cond_format(const struct cond *c, enum cond_style style, char buf[COND_TEX
 	*buf = '\0';
 	append(buf, c->negate ? "not " : "");
 	append(buf, style == COND_ASA ? match_asa_name(c->match) : match_name(c->match));
+	if (*c->field) {
+		append(buf, " ");
+		append(buf, c->field);
+	}
 	if (cond_has_table(c->match)) {
 		append(buf, c->list ? " domains " : " regex ");
 		append(buf, c->table_name ? c->table_name : "?");

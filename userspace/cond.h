@@ -16,6 +16,7 @@
  * @set: bit = member; matches of a set
  * @table: number of the table; matches of a text
  * @table_name: its name, or NULL where only the number is known
+ * @field: name of the field whose value is the text, empty where it is none's
  * @list: it is a list of domains, not a regex
  */
 struct cond {
@@ -25,6 +26,7 @@ struct cond {
 	uint64_t set;
 	uint32_t table;
 	const char *table_name;
+	char field[ESMTP_FIELD_NAME_MAX + 1];
 	bool list;
 };
 

@@ -180,6 +180,23 @@ static void cond_table(const struct cond_item *item, const struct config *c, str
 	cond->list = item->list;
 }
 
+/* RFC 5322 section 3.6.8: printable, and no colon. */
+static void cond_field(const struct word *w, struct cond *c, struct erecs *errors)
+{
+	size_t len = strlen(w->text);
+
+	if (!len || len > ESMTP_FIELD_NAME_MAX) {
+		erec_add(errors, &w->loc, "the name of a field has 1 to %d letters", ESMTP_FIELD_NAME_MAX);
+		return;
+	}
+	for (const char *s = w->text; *s; s++)
+		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f || *s == ':') {
+			erec_add(errors, &w->loc, "no field can have this name");
+			return;
+		}
+	memcpy(c->field, w->text, len + 1);
+}
+
 static void rule_cond(const struct cond_item *item, const struct config *config, struct rule *r,
 		      struct erecs *errors)
 {
@@ -193,6 +210,8 @@ static void rule_cond(const struct cond_item *item, const struct config *config,
 	*c = (struct cond){ .match = (uint8_t)item->match, .negate = item->negate };
 	if (c->negate && c->match == ESMTP_MATCH_ANOMALY)
 		erec_add(errors, &item->loc, "no anomaly can be waited for to be absent");
+	if (item->field)
+		cond_field(item->field, c, errors);
 	if (cond_has_table(c->match))
 		cond_table(item, config, c, errors);
 	else if (cond_has_set(c->match))

@@ -86,6 +86,8 @@ static json_t *cond_json(const struct cond *c)
 
 	json_object_set_new(j, "match", json_string(match_key(c->match)));
 	json_object_set_new(j, "not", json_boolean(c->negate));
+	if (*c->field)
+		json_object_set_new(j, "field", json_string(c->field));
 	if (cond_has_table(c->match))
 		json_object_set_new(j, c->list ? "domains" : "regex",
 				    json_string(c->table_name ? c->table_name : "?"));

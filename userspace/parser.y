@@ -97,6 +97,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token MIME "mime" FILENAME "filename"
 %token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
 %token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask"
+%token FILETYPE "filetype"
 %token REGEX "regex" NOCASE "nocase" DOMAINS "domains"
 %token CONNECTIONS "connections"
 %token HOST "host" SADDR "saddr" DADDR "daddr" DPORT "dport" IIFNAME "iifname" OIFNAME "oifname"
@@ -105,7 +106,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %type <items> policy_lines policy_body class_lines class_body inspect_lines inspect_body
 %type <item> policy_line match action class_line inspect_line limits
 %type <words> values list strings string_list
-%type <word> value
+%type <word> value field
 %type <cond> conds cond match_cond
 %type <value> line_match set_match text_match table_kind class_key verdict nocase
 
@@ -264,6 +265,13 @@ match_cond	: line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
 		{
 			$$ = cond_new(&@$, ESMTP_MATCH_DECLARED_SIZE, NULL);
 		}
+		| HEADER field table_kind NAME
+		{
+			$$ = cond_new(&@$, ESMTP_MATCH_HEADER_TEXT, NULL);
+			$$->field = $2;
+			$$->list = $3;
+			$$->table = $4;
+		}
 		| text_match table_kind NAME
 		{
 			$$ = cond_new(&@$, $1, NULL);
@@ -277,7 +285,12 @@ match_cond	: line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
 		}
 		;
 
-text_match	: SENDER		{ $$ = ESMTP_MATCH_SENDER_TEXT; }
+field		: WORD
+		| STRING
+		;
+
+text_match	: MIME FILETYPE		{ $$ = ESMTP_MATCH_MIME_TYPE_TEXT; }
+		| SENDER		{ $$ = ESMTP_MATCH_SENDER_TEXT; }
 		| RECIPIENT		{ $$ = ESMTP_MATCH_RECIPIENT_TEXT; }
 		;
 

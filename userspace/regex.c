@@ -319,18 +319,26 @@ static struct regex *byte_new(struct reader *r, uint32_t at, unsigned char c)
 	return n;
 }
 
+/* How many bytes follow the first one of a character, UTF-8. */
+static unsigned int bytes_behind(unsigned char first)
+{
+	if (first < 0xc0)
+		return 0;
+	return first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+}
+
 /* A character of several bytes is repeated as a whole. */
 static struct regex *read_character(struct reader *r)
 {
 	struct regex *n = byte_new(r, r->pos, peek(r)), *cat;
+	unsigned int behind = bytes_behind(peek(r));
 
-	if (peek(r) < 0xc0) {
-		r->pos++;
+	r->pos++;
+	if (!behind)
 		return n;
-	}
-	cat = node_new(REGEX_CAT, r->pos);
+	cat = node_new(REGEX_CAT, r->pos - 1);
 	append(cat, n);
-	for (r->pos++; more(r) && (peek(r) & 0xc0) == 0x80; r->pos++)
+	for (; behind && more(r) && (peek(r) & 0xc0) == 0x80; behind--, r->pos++)
 		append(cat, byte_new(r, r->pos, peek(r)));
 	return cat;
 }

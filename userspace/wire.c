@@ -40,6 +40,8 @@ static void put_cond(struct nlmsghdr *nlh, const struct cond *c)
 	mnl_attr_put_u8(nlh, ESMTP_A_COND_MATCH, c->match);
 	if (c->negate)
 		mnl_attr_put(nlh, ESMTP_A_COND_NOT, 0, NULL);
+	if (*c->field)
+		mnl_attr_put_strz(nlh, ESMTP_A_COND_FIELD, c->field);
 	if (cond_has_table(c->match))
 		mnl_attr_put_u32(nlh, ESMTP_A_COND_TABLE, c->table);
 	else if (cond_has_set(c->match))
@@ -234,6 +236,7 @@ static void get_conds(const struct nlattr *conds, struct rule *r)
 		c->limit = get_u32(&a, ESMTP_A_COND_LIMIT);
 		c->set = get_u64(&a, ESMTP_A_COND_SET);
 		c->table = get_u32(&a, ESMTP_A_COND_TABLE);
+		get_string(&a, ESMTP_A_COND_FIELD, c->field, sizeof(c->field));
 		r->n_conds++;
 	}
 }

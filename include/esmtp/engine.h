@@ -47,6 +47,8 @@ enum esmtp_dir {
  *        esmtp_policy_prepare()
  * @rule: its rule's index; by esmtp_policy_prepare()
  * @live: index of @table among those of its kind of text; by esmtp_policy_prepare()
+ * @field_len: letters of @field
+ * @field: name of the field whose value is the text, in any case; ESMTP_MATCH_HEADER_TEXT only
  */
 struct esmtp_cond {
 	const struct esmtp_table *table;
@@ -57,7 +59,11 @@ struct esmtp_cond {
 	u8 held;
 	u16 rule;
 	u8 live;
+	u8 field_len;
+	u8 field[ESMTP_FIELD_NAME_MAX];
 };
+
+#define ESMTP_FIELD_CONDS_MAX	32	/* conditions about fields of the header, in one policy */
 
 /**
  * struct esmtp_rule - one match line of a policy: all its conditions must hold
@@ -93,6 +99,8 @@ enum esmtp_scope {
 enum esmtp_text {
 	ESMTP_TEXT_SENDER,
 	ESMTP_TEXT_RECIPIENT,
+	ESMTP_TEXT_MIME_TYPE,
+	ESMTP_TEXT_HEADER,
 	ESMTP_TEXTS,
 };
 
@@ -337,6 +345,7 @@ struct esmtp_reply {
  * @bits: bits, letters or a digit of it, by @word
  * @scratch_len: letters of the type or of the parameter's name, saturating
  * @scratch: these letters, lower case, cut
+ * @live: states of the tables of ESMTP_TEXT_MIME_TYPE
  * @boundary_len: bytes of the boundary that is being read, saturating
  * @depth: boundaries that are open
  * @digest: bit = open boundary of a multipart/digest
@@ -371,6 +380,7 @@ struct esmtp_mime {
 	u8 bits;
 	u8 scratch_len;
 	u8 scratch[20];
+	u16 live[ESMTP_TABLES_LIVE];
 	u8 boundary_len;
 	u8 depth;
 	u8 digest;
@@ -392,6 +402,7 @@ struct esmtp_mime {
  * struct esmtp_content - the message that is being read
  * @state: enum content_state (engine/content.c): where in the line
  * @field: enum content_field: where in the header field
+ * @text: the field's value is held against tables, and whether it has begun: enum content_text
  * @fresh: no byte of the message was read yet
  * @in_header: in a header section (of the message or of a MIME part)
  * @top: that section is the message's own
@@ -403,6 +414,8 @@ struct esmtp_mime {
  * @line_len: bytes of the physical line so far, without its line end
  * @limit: the line limit that is met next, ESMTP_U32_MAX = none
  * @first_limit: the line limit that a new line meets first
+ * @live: states of the tables of ESMTP_TEXT_HEADER
+ * @met: bit = condition with ESMTP_MATCH_HEADER_TEXT, in their order, that a field has met
  * @size: bytes of the message so far, without what makes dots transparent
  * @size_limit: the size at which some limit of header, body or message is met next, ESMTP_U32_MAX = none
  * @body: where in it the body begins
@@ -414,6 +427,7 @@ struct esmtp_mime {
 struct esmtp_content {
 	u8 state;
 	u8 field;
+	u8 text;
 	bool fresh;
 	bool in_header;
 	bool top;
@@ -421,10 +435,12 @@ struct esmtp_content {
 	bool cr;
 	bool strict;
 	u8 name_len;
-	u8 name[28];
+	u8 name[ESMTP_FIELD_NAME_MAX];
 	u32 line_len;
 	u32 limit;
 	u32 first_limit;
+	u16 live[ESMTP_TABLES_LIVE];
+	u32 met;
 	u32 size;
 	u32 size_limit;
 	u32 body;

@@ -26,6 +26,13 @@ enum content_field {
 	FIELD_VALUE,
 };
 
+/* The value of a field that is held against tables. */
+enum content_text {
+	TEXT_NONE,
+	TEXT_BEFORE,		/* blanks before it */
+	TEXT_VALUE,
+};
+
 #define ONES	0x0101010101010101ull
 #define HIGHS	0x8080808080808080ull
 
@@ -145,7 +152,17 @@ static bool judge_header(struct esmtp_feed *f, const struct esmtp_content *c)
 	       esmtp_fire_within(f, ESMTP_MATCH_HEADER_TO_COUNT, c->to_fields,
 				 NULL, 0) ||
 	       esmtp_fire_within(f, ESMTP_MATCH_HEADER_COUNT, c->fields, NULL,
-				 0);
+				 0) ||
+	       esmtp_fire_no_field(f);
+}
+
+/* No further line belongs to the field. True = the connection closes. */
+static bool field_end(struct esmtp_feed *f, struct esmtp_content *c)
+{
+	bool text = c->text;
+
+	c->text = TEXT_NONE;
+	return (text && esmtp_fire_field(f)) || esmtp_mime_field_end(f);
 }
 
 /*
@@ -189,7 +206,7 @@ static bool boundary_line(struct esmtp_feed *f, struct esmtp_content *c)
 /* The empty line behind a header section; true = the connection closes. */
 static bool section_end(struct esmtp_feed *f, struct esmtp_content *c)
 {
-	if (esmtp_mime_field_end(f))
+	if (field_end(f, c))
 		return true;
 	c->in_header = false;
 	if (leave_top(f, c))
@@ -247,6 +264,11 @@ static bool name_end(struct esmtp_feed *f, struct esmtp_content *c)
 {
 	c->field = esmtp_mime_field(&c->mime, c->name, c->name_len) ?
 		   FIELD_VALUE : FIELD_IGNORED;
+	esmtp_tables_start(f->p, ESMTP_TEXT_MIME_TYPE, c->mime.live);
+	if (c->top && esmtp_wants_field(f->p, c->name, c->name_len)) {
+		c->text = TEXT_BEFORE;
+		esmtp_tables_start(f->p, ESMTP_TEXT_HEADER, c->live);
+	}
 	if (!c->top || c->name_len != 2 || (c->name[0] | 0x20) != 't' ||
 	    (c->name[1] | 0x20) != 'o' || c->to_fields == ESMTP_U32_MAX)
 		return false;
@@ -270,6 +292,15 @@ static bool name_byte(struct esmtp_feed *f, struct esmtp_content *c, u8 b)
 	return false;
 }
 
+/* A byte of a value; what folds it is a blank of it. */
+static void text_byte(struct esmtp_feed *f, struct esmtp_content *c, u8 b)
+{
+	if (c->text == TEXT_BEFORE && is_blank(b))
+		return;
+	c->text = TEXT_VALUE;
+	esmtp_tables_byte(f->p, ESMTP_TEXT_HEADER, c->live, b);
+}
+
 /* The first byte of a header line; true = the connection closes. */
 static bool field_start(struct esmtp_feed *f, struct esmtp_content *c, u8 b)
 {
@@ -279,7 +310,7 @@ static bool field_start(struct esmtp_feed *f, struct esmtp_content *c, u8 b)
 			c->field = FIELD_IGNORED;
 		return false;
 	}
-	if (esmtp_mime_field_end(f))
+	if (field_end(f, c))
 		return true;
 	esmtp_mime_line_start(&c->mime);
 	c->field = FIELD_NAME;
@@ -298,6 +329,8 @@ static bool header_byte(struct esmtp_feed *f, struct esmtp_content *c, u8 b,
 		return true;
 	if (esmtp_mime_line_alive(&c->mime))
 		esmtp_mime_line_byte(&c->mime, b);
+	if (c->text)
+		text_byte(f, c, b);
 	if (c->field == FIELD_VALUE)
 		return esmtp_mime_value(f, b);
 	return c->field != FIELD_IGNORED && name_byte(f, c, b);
@@ -353,7 +386,7 @@ static bool take_byte(struct esmtp_feed *f, struct esmtp_content *c)
 static bool is_dull(const struct esmtp_content *c)
 {
 	return c->state == LINE_TEXT && !c->cr &&
-	       (!c->in_header || c->field == FIELD_IGNORED) &&
+	       (!c->in_header || c->field == FIELD_IGNORED) && !c->text &&
 	       !esmtp_mime_line_alive(&c->mime);
 }
 
@@ -429,7 +462,7 @@ bool esmtp_message_done(struct esmtp_feed *f)
 	struct esmtp_content *c = &f->e->content;
 	u32 declared = f->e->declared;
 
-	if (c->in_header && esmtp_mime_field_end(f))
+	if (c->in_header && field_end(f, c))
 		return true;
 	if (leave_top(f, c))
 		return true;
@@ -464,6 +497,8 @@ void esmtp_content_begin(struct esmtp_content *c, bool bdat)
 	c->body = 0;
 	c->fields = 0;
 	c->to_fields = 0;
+	c->text = TEXT_NONE;
+	c->met = 0;
 	esmtp_mime_begin(&c->mime);
 	enter_section(c, false);
 }

@@ -169,6 +169,16 @@ void esmtp_tables_byte(const struct esmtp_policy *p, enum esmtp_text text,
 		       u16 *live, u8 b);
 bool esmtp_fire_text(struct esmtp_feed *f, enum esmtp_match match,
 		     const u16 *live, const u8 *text, u8 text_len);
+/* fields of the message's header: whether their value is wanted, at its end, and at the end of all */
+bool esmtp_wants_field(const struct esmtp_policy *p, const u8 *name, u8 len);
+bool esmtp_fire_field(struct esmtp_feed *f);
+bool esmtp_fire_no_field(struct esmtp_feed *f);
+
+static inline u8 esmtp_lower(u8 c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
 /* bit = enum esmtp_verb that passes */
 u64 esmtp_allowed_verbs(const struct esmtp_policy *p);
 

@@ -44,7 +44,7 @@ static bool is_named(const u8 *name, u8 len, const char *lower, u8 lower_len)
 	if (len != lower_len)
 		return false;
 	for (i = 0; i < len; i++)
-		if (mime_lower(name[i]) != (u8)lower[i])
+		if (esmtp_lower(name[i]) != (u8)lower[i])
 			return false;
 	return true;
 }

@@ -68,11 +68,6 @@ static inline bool mime_is_blank(u8 c)
 	return c == ' ' || c == '\t';
 }
 
-static inline u8 mime_lower(u8 c)
-{
-	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-}
-
 /* mime.c */
 u8 *esmtp_mime_next_boundary(struct esmtp_mime *m, u8 *room);
 

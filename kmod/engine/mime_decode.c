@@ -68,7 +68,7 @@ static bool emit(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 
 static int hex_digit(u8 c)
 {
-	c = mime_lower(c);
+	c = esmtp_lower(c);
 	if (c >= '0' && c <= '9')
 		return c - '0';
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
@@ -76,7 +76,7 @@ static int hex_digit(u8 c)
 
 static bool is_base64(u8 c)
 {
-	u8 l = mime_lower(c);
+	u8 l = esmtp_lower(c);
 
 	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
 	       c == '/';
@@ -129,9 +129,9 @@ static enum mime_word head_next(struct esmtp_mime *m, u8 c)
 		m->bits++;
 		return WORD_CHARSET;
 	case WORD_ENCODING:
-		if (mime_lower(c) == 'b')
+		if (esmtp_lower(c) == 'b')
 			return WORD_B_LETTER;
-		return mime_lower(c) == 'q' ? WORD_Q_LETTER : WORD_NONE;
+		return esmtp_lower(c) == 'q' ? WORD_Q_LETTER : WORD_NONE;
 	default:
 		m->bits = 0;
 		if (c != '?')

@@ -72,6 +72,9 @@ static bool end_type(struct esmtp_feed *f, struct esmtp_mime *m)
 		return judge_encoding(f, m);
 	if (m->field != MIME_FIELD_TYPE)
 		return false;
+	if (esmtp_fire_text(f, ESMTP_MATCH_MIME_TYPE_TEXT, m->live, m->scratch,
+			    m->scratch_len))
+		return true;
 	m->typed = true;
 	m->multipart = STARTS_WITH(m, "multipart");
 	if (STARTS_WITH(m, "message/"))
@@ -144,6 +147,15 @@ static void begin_value(struct esmtp_feed *f, struct esmtp_mime *m)
 		esmtp_mime_decode_begin(f);
 }
 
+/* Of the type, or of a parameter's name. */
+static void letter(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
+{
+	if (m->first && m->field == MIME_FIELD_TYPE)
+		esmtp_tables_byte(f->p, ESMTP_TEXT_MIME_TYPE, m->live, c);
+	if (m->scratch_len < sizeof(m->scratch))
+		m->scratch[m->scratch_len++] = c;
+}
+
 /* True = the connection closes. */
 static bool name_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
@@ -161,8 +173,8 @@ static bool name_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 		m->comment = 1;
 	else if (c == '*' || m->stars)
 		star_byte(m, c);
-	else if (m->scratch_len < sizeof(m->scratch))
-		m->scratch[m->scratch_len++] = mime_lower(c);
+	else
+		letter(f, m, esmtp_lower(c));
 	return false;
 }
 

@@ -52,6 +52,8 @@ static const struct match_info matches[__ESMTP_MATCH_MAX] = {
 		.no_not = "no anomaly can be waited for to be absent"),
 	[ESMTP_MATCH_SENDER_TEXT] = TEXT(TRANSACTION, SENDER),
 	[ESMTP_MATCH_RECIPIENT_TEXT] = TEXT(TRANSACTION, RECIPIENT),
+	[ESMTP_MATCH_MIME_TYPE_TEXT] = TEXT(PART, MIME_TYPE),
+	[ESMTP_MATCH_HEADER_TEXT] = TEXT(MESSAGE, HEADER),
 };
 
 /**
@@ -96,10 +98,32 @@ static const char *check_counter(const struct esmtp_cond *c)
 	return NULL;
 }
 
+static const char *check_field(const struct esmtp_cond *c)
+{
+	u8 i;
+
+	if (c->match != ESMTP_MATCH_HEADER_TEXT)
+		return c->field_len ? "this match is not about a field" : NULL;
+	if (!c->field_len)
+		return "the name of the field is missing";
+	if (c->field_len > ESMTP_FIELD_NAME_MAX)
+		return "the name of the field is too long";
+	for (i = 0; i < c->field_len; i++)
+		if (c->field[i] <= ' ' || c->field[i] >= 0x7f ||
+		    c->field[i] == ':')
+			return "no field can have this name";
+	return NULL;
+}
+
 static const char *check_cond(const struct esmtp_cond *c)
 {
+	const char *why;
+
 	if (c->match == ESMTP_MATCH_UNSPEC || c->match > ESMTP_MATCH_MAX)
 		return "unknown kind of match";
+	why = check_field(c);
+	if (why)
+		return why;
 	if (c->negate && matches[c->match].no_not)
 		return matches[c->match].no_not;
 	if (esmtp_match_operand(c->match) == ESMTP_OPERAND_TABLE)
@@ -310,6 +334,9 @@ const char *esmtp_policy_prepare(struct esmtp_policy *p, u32 *bad)
 	}
 	*bad = ESMTP_NO_RULE;
 	sort_conds(p);
+	if (p->first[ESMTP_MATCH_HEADER_TEXT + 1] -
+	    p->first[ESMTP_MATCH_HEADER_TEXT] > ESMTP_FIELD_CONDS_MAX)
+		return "the rules have more than 32 conditions about fields of the header";
 	sum_scopes(p);
 	p->masked_keywords = masked_members(p, ESMTP_MATCH_EHLO_KEYWORD);
 	if (p->flags & ESMTP_POLICY_F_NO_PIPELINING)

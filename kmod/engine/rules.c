@@ -353,6 +353,90 @@ bool esmtp_fire_text(struct esmtp_feed *f, enum esmtp_match match,
 	return closed;
 }
 
+static bool is_field(const struct esmtp_cond *c, const u8 *name, u8 len)
+{
+	u8 i;
+
+	if (c->field_len != len)
+		return false;
+	for (i = 0; i < len; i++)
+		if (esmtp_lower(c->field[i]) != esmtp_lower(name[i]))
+			return false;
+	return true;
+}
+
+/**
+ * esmtp_wants_field() - whether a policy has a condition about fields of a name
+ * @p: policy
+ * @name: as it came
+ * @len: its length
+ *
+ * Return: true if it has.
+ */
+bool esmtp_wants_field(const struct esmtp_policy *p, const u8 *name, u8 len)
+{
+	u32 k, n = n_conds_of(p, ESMTP_MATCH_HEADER_TEXT);
+
+	for (k = 0; k < n; k++)
+		if (is_field(&p->conds[cond_index(p, ESMTP_MATCH_HEADER_TEXT,
+						  k)], name, len))
+			return true;
+	return false;
+}
+
+/**
+ * esmtp_fire_field() - a field of the header has ended
+ * @f: call
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_fire_field(struct esmtp_feed *f)
+{
+	u32 i, k, n = n_conds_of(f->p, ESMTP_MATCH_HEADER_TEXT);
+	struct esmtp_content *ct = &f->e->content;
+	const struct met met = { 0, 0, ct->name, ct->name_len };
+	const struct esmtp_cond *c;
+	bool closed = false;
+
+	for (k = 0; k < n; k++) {
+		i = cond_index(f->p, ESMTP_MATCH_HEADER_TEXT, k);
+		c = &f->p->conds[i];
+		if (!is_field(c, ct->name, ct->name_len) ||
+		    !esmtp_table_accepts(c->table, ct->live[c->live]))
+			continue;
+		ct->met |= 1u << k;
+		if (!c->negate && meet_and_close(f, i, &met, &closed))
+			break;
+	}
+	return closed;
+}
+
+/**
+ * esmtp_fire_no_field() - the header has ended: conditions with "not", which no field has met
+ * @f: call
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_fire_no_field(struct esmtp_feed *f)
+{
+	u32 i, k, n = n_conds_of(f->p, ESMTP_MATCH_HEADER_TEXT);
+	const struct esmtp_cond *c;
+	struct met met = { 0 };
+	bool closed = false;
+
+	for (k = 0; k < n; k++) {
+		i = cond_index(f->p, ESMTP_MATCH_HEADER_TEXT, k);
+		c = &f->p->conds[i];
+		if (!c->negate || f->e->content.met & 1u << k)
+			continue;
+		met.text = c->field;
+		met.text_len = c->field_len;
+		if (meet_and_close(f, i, &met, &closed))
+			break;
+	}
+	return closed;
+}
+
 /**
  * esmtp_allowed_verbs() - which verbs pass
  * @p: policy; one that allows verbs it does not know allows all but those that rules mask

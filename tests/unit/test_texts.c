@@ -307,6 +307,93 @@ static void test_random(void **state)
 	assert_in_range(found, 10, 290);
 }
 
+#define CONTENT C("MAIL FROM:<a@b>\r\n"), OK, C("RCPT TO:<c@d>\r\n"), OK,	\
+		C("DATA\r\n"), S("354 go\r\n")
+
+static void field_rule(struct harness *h, const char *field, const struct esmtp_table *t, bool negate)
+{
+	struct esmtp_cond *c;
+
+	rule(h, ESMTP_MATCH_HEADER_TEXT, t, ESMTP_ACTION_COUNT);
+	c = last_cond(h);
+	c->field_len = strlen(field);
+	memcpy(c->field, field, c->field_len);
+	c->negate = negate;
+}
+
+/* One header; what a rule about Subject that knows just @value comes to. */
+static void subject_is(const char *header, const char *value, bool negate, const char *events)
+{
+	struct step steps[] = { HEAD, CONTENT,
+				{ ESMTP_DIR_CLIENT, header, strlen(header) }, OK };
+	struct harness h;
+
+	begin(&h);
+	field_rule(&h, "Subject", table_of(value, true), negate);
+	run(&h, steps, N(steps), events);
+}
+
+static void test_fields(void **state)
+{
+	(void)state;
+	subject_is("Subject: a b\r\n\r\n.\r\n", "a b", false, "rule#0(Subject)");
+	subject_is("sUBJECT  :\t  a b\r\n\r\n.\r\n", "a b", false, "rule#0(sUBJECT)");
+	subject_is("A: b\r\nSubject: a\r\n b\r\nC: d\r\n\r\n.\r\n", "a b", false, "rule#0(Subject)");
+	subject_is("Subject:\r\n a b\r\n.\r\n", "a b", false, "rule#0(Subject)");
+	subject_is("Subject: a b\r\nSubject: a b\r\n\r\n.\r\n", "a b", false,
+		   "rule#0(Subject) rule#0(Subject)");
+	subject_is("Subject: a bc\r\nX-Subject: a b\r\n\r\nSubject: a b\r\n.\r\n", "a b", false, "");
+	subject_is("Subject: a b\r\n\r\n.\r\n", "a b", true, "");
+	subject_is("Subject: a\r\n\r\n.\r\n", "a b", true, "rule#0(Subject)");
+	subject_is("A: b\r\n\r\nSubject: a b\r\n.\r\n", "a b", true, "rule#0(Subject)");
+	subject_is(".\r\n", "a b", true, "rule#0(Subject)");
+	subject_is("Subject: a\r\nSubject: a b\r\n\r\n.\r\n", "a b", true, "");
+}
+
+/* Of a field's value not a byte behind its line end passes if a rule about it closes. */
+static void test_field_closes(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	field_rule(&h, "Subject", table_of("a b", true), false);
+	h.rules[0].action = ESMTP_ACTION_RESET;
+	harness_run(&h, (const struct step[]){ HEAD, CONTENT,
+		    C("Subject: a\r\n b\r\nC: d\r\n\r\n.\r\n") }, 10, (struct cut){ CUT_NONE, 0 });
+	assert_int_equal(h.verdict, ESMTP_CLOSE_RESET);
+	assert_memory_equal(h.out[0].p + h.out[0].n - 6, "\r\n b\r\n", 6);
+	free_tables(&h);
+	harness_free(&h);
+}
+
+static void type_is(const char *header, const char *type, const char *events)
+{
+	struct step steps[] = { HEAD, CONTENT,
+				{ ESMTP_DIR_CLIENT, header, strlen(header) }, OK };
+	struct harness h;
+
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MIME_TYPE_TEXT, table_of(type, true), ESMTP_ACTION_COUNT);
+	run(&h, steps, N(steps), events);
+}
+
+static void test_media_types(void **state)
+{
+	static const char type[] = "application/x-msdownload";
+
+	(void)state;
+	type_is("Content-Type: application/x-msdownload\r\n\r\n.\r\n", type, "rule#0(application/x-msdown)");
+	type_is("Content-Type:\r\n Application(c) / X-MSDownload ; name=a\r\n\r\n.\r\n", type,
+		"rule#0(application/x-msdown)");
+	type_is("Content-Type: application/x-msdownloads\r\n\r\n.\r\n", type, "");
+	type_is("Content-Type: a/b; x=application/x-msdownload\r\n\r\n.\r\n", type, "");
+	type_is("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"
+		"Content-Type: application/x-msdownload\r\n\r\n--x--\r\n.\r\n", type,
+		"rule#0(application/x-msdown)");
+	type_is("Content-Type: a/b\r\n\r\nContent-Type: application/x-msdownload\r\n.\r\n", type, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +406,9 @@ int main(void)
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_field_closes),
+		cmocka_unit_test(test_media_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

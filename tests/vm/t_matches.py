@@ -183,5 +183,58 @@ def test_masked_verbs():
     same(str(fired()), "[2]")
 
 
+def test_fields():
+    """Header fields and media types by regular expressions, folded and cut; a field that must be there"""
+    def told(line):
+        rules(policy(line).replace("policy default", 'regex bad "casino|lottery$" nocase\n'
+                                   'regex exe "^application/(x-)?msdownload$"\npolicy default', 1))
+
+    text = [("C", b"To: b\r\nSubject: the big\r\n LOTT"), ("C", b"ERY\r\nContent-Type:"),
+            ("C", b" application/x-msdownload; name=a\r\n\r\nSubject: casino\r\n.\r\n"), ("S", b"250 ok\r\n")]
+    for n, line in enumerate(("header Subject regex bad", "mime filetype regex exe", "not header From regex bad")):
+        told(f"match {line} log")
+        with Connection(bool(n % 2)) as link:
+            link.play(MAIL + text)
+        same(str(fired()), "[1]")
+        told(f"match {line} reset")
+        with Connection(bool(n % 2)) as link:
+            link.until_reset(MAIL + text)
+        same(str(fired()), "[1]")
+    for line in ("header To regex bad", "not header Subject regex bad", "header From regex bad"):
+        told(f"match {line} reset")
+        with Connection() as link:
+            link.play(MAIL + text)
+        same(str(fired()), "[0]")
+
+
+def test_parameters():
+    """Parameters: pipelining that is not offered, special characters, and a policy that inherits"""
+    rules(policy("pipelining deny", "match anomaly pipelining reset"))
+    with Connection() as link:
+        link.play(HELLO[:2])
+        link.step("S", b"250-mx\r\n250 PIPELINING\r\n", b"250-mx\r\n250 XXXXXXXXXA\r\n")
+        link.c.sendall(b"NOOP\r\n")
+        same(lab.read(link.s, 6), b"NOOP\r\n")
+        link.c.sendall(b"NOOP\r\n")
+        lab.quiet(link.s)
+        # What is owed comes first.
+        link.s.sendall(b"250 ok\r\n")
+        same(lab.read(link.c, 8), b"250 ok\r\n")
+        lab.is_reset(link.c)
+    same(str(fired()), "[1]")
+    rules(policy("special-character drop log"))
+    with Connection(True) as link:
+        link.play(HELLO)
+        link.c.sendall(b"MAIL FROM:<`id`@c.test>\r\n")
+        lab.is_reset(link.s)
+    same(str(fired()), "[1]")
+    rules(inspect("policy base {\n banner keep\n verbs any\n match cmd verb vrfy reset\n}\n"
+                  "policy default {\n inherit base\n verbs remove etrn\n match cmd verb vrfy log\n}\n"))
+    with Connection() as link:
+        link.play(HELLO + [("C", b"VRFY a\r\n"), ("S", b"252 ok\r\n")])
+        link.step("C", b"ETRN a\r\n", b"XXXXXX\r\n")
+    same(str(fired()), "[1]")
+
+
 lab.up()
-lab.tests(test_matches, test_counts_past_their_limits, test_not, test_several, test_masked_verbs)
+lab.tests(test_fields, test_parameters, test_matches, test_counts_past_their_limits, test_not, test_several, test_masked_verbs)

@@ -197,6 +197,10 @@ def rule_refusals():
     yield "no match", rule(one(limit(5), **bad), action(count)), errno.EINVAL, "needs a match", ESMTP_A_COND_MATCH
     yield "match 0", rule(one(match(0, **bad), limit(5)), action(count)), errno.ERANGE, "", None
     yield "high match", rule(one(match(__ESMTP_MATCH_MAX, **bad), limit(5)), action(count)), errno.ERANGE, "", None
+    yield ("a field of a line", rule(one(match(length), limit(5), text(ESMTP_A_COND_FIELD, "To")), action(count), **bad),
+           errno.EINVAL, "not about a field", None)
+    yield ("long field", rule(one(match(length), limit(5), text(ESMTP_A_COND_FIELD, "x" * 29, **bad)), action(count)),
+           errno.ERANGE, "", None)
     yield ("no action", rule(one(match(length), limit(5)), **bad), errno.EINVAL, "needs an action",
            ESMTP_A_RULE_ACTION)
     yield ("high action", rule(one(match(length), limit(5)), action(__ESMTP_ACTION_MAX, **bad)), errno.ERANGE, "",
@@ -408,7 +412,8 @@ def condition(m, n, k, negate):
 def test_every_rule(s):
     sets = {ESMTP_MATCH_EHLO_KEYWORD: __ESMTP_KW_MAX, ESMTP_MATCH_CMD_VERB: __ESMTP_VERB_MAX}
     others = {ESMTP_MATCH_MIME_ENCODING: __ESMTP_ENC_MAX, ESMTP_MATCH_ANOMALY: __ESMTP_ANOMALY_MAX}  # not to be masked
-    texts = ESMTP_MATCH_SENDER_TEXT, ESMTP_MATCH_RECIPIENT_TEXT    # with tables: t_tables.py
+    texts = (ESMTP_MATCH_SENDER_TEXT, ESMTP_MATCH_RECIPIENT_TEXT, ESMTP_MATCH_MIME_TYPE_TEXT,
+             ESMTP_MATCH_HEADER_TEXT)   # with tables: t_tables.py
     facts = (ESMTP_MATCH_DECLARED_SIZE, ESMTP_MATCH_SPECIAL_CHARACTER)
     no_limit = (*sets, *others, *texts, *facts)
     simple = [(m, n, None, bool(n)) for m in range(1, __ESMTP_MATCH_MAX) if m not in no_limit for n in (0, 0xfffffffe)]

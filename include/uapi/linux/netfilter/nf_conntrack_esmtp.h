@@ -88,6 +88,7 @@
 #define ESMTP_POLICY_NAME_MAX	40	/* characters, as in ASA */
 #define ESMTP_DESCRIPTION_MAX	200	/* characters, as in ASA */
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */
+#define ESMTP_FIELD_NAME_MAX	28	/* letters of a header field's name */
 #define ESMTP_CONDS_MAX		8	/* conditions in one rule */
 #define ESMTP_EVENT_TEXT_MAX	64	/* bytes of offending text in an event */
 #define ESMTP_TABLES_LIVE	8	/* tables that the rules of a policy hold one text against */
@@ -175,6 +176,7 @@ enum esmtp_cond_attr {
 	ESMTP_A_COND_LIMIT,		/* u32: it holds above; matches of a counter */
 	ESMTP_A_COND_SET,		/* u64: bit = member, any of which it wants; matches of a set */
 	ESMTP_A_COND_TABLE,		/* u32: number of a complete table of the stage; matches of a text */
+	ESMTP_A_COND_FIELD,		/* string, 1 … ESMTP_FIELD_NAME_MAX: name of a field; HEADER_TEXT only */
 	__ESMTP_A_COND_MAX,
 };
 #define ESMTP_A_COND_MAX (__ESMTP_A_COND_MAX - 1)
@@ -241,6 +243,8 @@ enum esmtp_match {
 	ESMTP_MATCH_ANOMALY,			/* set of enum esmtp_anomaly */
 	ESMTP_MATCH_SENDER_TEXT,		/* table: the address in MAIL, without its brackets */
 	ESMTP_MATCH_RECIPIENT_TEXT,		/* table: the address in RCPT, of any of a message's */
+	ESMTP_MATCH_MIME_TYPE_TEXT,		/* table: the media type, in lower case */
+	ESMTP_MATCH_HEADER_TEXT,		/* table: values of the message's fields of a name, unfolded */
 	ESMTP_MATCH_SPECIAL_CHARACTER,		/* | ` or NUL in a line of MAIL or RCPT; compares with nothing else */
 	__ESMTP_MATCH_MAX,
 };

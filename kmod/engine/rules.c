@@ -439,7 +439,7 @@ bool esmtp_fire_no_field(struct esmtp_feed *f)
 
 /**
  * esmtp_allowed_verbs() - which verbs pass
- * @p: policy; one that allows verbs it does not know allows all but those that rules mask
+ * @p: policy
  *
  * Return: bit = enum esmtp_verb.
  */
@@ -447,8 +447,6 @@ u64 esmtp_allowed_verbs(const struct esmtp_policy *p)
 {
 	u64 verbs = p->verbs;
 
-	if (verbs & 1ull << ESMTP_VERB_OTHER)
-		verbs = ESMTP_VERBS_ALL;
 	if (p->flags & ESMTP_POLICY_F_TLS_ALLOW)
 		verbs |= 1ull << ESMTP_VERB_STARTTLS;
 	return verbs & ~p->masked_verbs;

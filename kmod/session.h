@@ -421,6 +421,76 @@ void esmtp_stream_trace(const struct esmtp_session *s, enum esmtp_dir dir,
 void esmtp_stream_close(struct esmtp_session *s, enum esmtp_dir dir,
 			enum esmtp_event_type why, struct list_head *notes);
 
+/* segment.c: segments of our own */
+/**
+ * struct esmtp_way - the way to one end, with a reference
+ * @dst: route, or NULL: one is looked for
+ * @mark: of the packets that go there
+ * @iif: interface that they come in by
+ */
+struct esmtp_way {
+	struct dst_entry *dst;
+	u32 mark;
+	int iif;
+};
+
+/**
+ * struct esmtp_segment - a segment sent to one end in the other's name
+ * @dir: direction that it travels in
+ * @flags: TCPHDR_*
+ * @stamped: it has a timestamp
+ * @window: as it stands in the header, not scaled
+ * @seq: sequence number, before any adjustment
+ * @ack: acknowledgement number, in the receiver's terms
+ * @tsval: the sender's clock
+ * @tsecr: the receiver's clock, echoed
+ * @data: payload
+ * @len: bytes of it
+ */
+struct esmtp_segment {
+	enum esmtp_dir dir;
+	u8 flags;
+	bool stamped;
+	u16 window;
+	u32 seq;
+	u32 ack;
+	u32 tsval;
+	u32 tsecr;
+	const u8 *data;
+	u32 len;
+};
+
+/**
+ * esmtp_flow_route() - remember the way to the receiver of a direction, for segments of ours
+ * @fl: the direction; the session's lock is held
+ * @skb: a packet that goes there, already routed
+ */
+void esmtp_flow_route(struct esmtp_flow *fl, const struct sk_buff *skb);
+
+/**
+ * esmtp_way_get() - the way to the receiver of a direction
+ * @s: session; its lock is held
+ * @dir: direction
+ * @way: filled in; esmtp_way_put() is due
+ */
+void esmtp_way_get(const struct esmtp_session *s, enum esmtp_dir dir,
+		   struct esmtp_way *way);
+
+/** esmtp_way_put() - give the reference of @way back */
+void esmtp_way_put(struct esmtp_way *way);
+
+/**
+ * esmtp_segment_send() - build a segment and send it
+ * @en: namespace
+ * @ct: entry
+ * @way: to its receiver
+ * @seg: what it is
+ *
+ * Context: RCU, bottom halves off, no lock held. Return: false if there is no memory or no route.
+ */
+bool esmtp_segment_send(struct esmtp_net *en, struct nf_conn *ct,
+			const struct esmtp_way *way, struct esmtp_segment seg);
+
 /* closing.c */
 /** esmtp_closing_init() - make the work queue; 0 or -ENOMEM */
 int esmtp_closing_init(void);
@@ -439,13 +509,6 @@ void esmtp_closing_cancel(struct esmtp_session *s);
  * RSTs are queued, what is retained is freed, the entry becomes a tombstone.
  */
 void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict);
-
-/**
- * esmtp_flow_route() - remember the way to the receiver of a direction, for a RST
- * @fl: the direction; the session's lock is held
- * @skb: a packet that goes there, already routed
- */
-void esmtp_flow_route(struct esmtp_flow *fl, const struct sk_buff *skb);
 
 /** esmtp_closed_count() - a packet was dropped or cut because of the verdict */
 void esmtp_closed_count(struct esmtp_session *s);

@@ -72,6 +72,9 @@ struct esmtp_cond {
  * @n_conds: how many it has, 1 … ESMTP_CONDS_MAX
  * @action: enum esmtp_action
  * @log: an event is wanted too
+ * @text_len: bytes of @text
+ * @code: of ESMTP_ACTION_REPLY, 0 = ESMTP_REPLY_CODE
+ * @text: of ESMTP_ACTION_REPLY: what stands behind the code; NULL = what was wrong
  */
 struct esmtp_rule {
 	u64 held;
@@ -79,6 +82,9 @@ struct esmtp_rule {
 	u8 n_conds;
 	u8 action;
 	bool log;
+	u8 text_len;
+	u16 code;
+	const char *text;
 };
 
 /*
@@ -186,6 +192,7 @@ enum esmtp_verdict {
 	ESMTP_PASS,
 	ESMTP_CLOSE_DROP,	/* silence to the client, RST to the server */
 	ESMTP_CLOSE_RESET,	/* RST to both */
+	ESMTP_CLOSE_REPLY,	/* esmtp_answer_write() and FIN to the client, RST to the server */
 };
 
 /**
@@ -466,6 +473,7 @@ struct esmtp_content {
  * @offered: the server has offered PIPELINING, and it was not masked
  * @pipelined: PIPELINING was counted
  * @quiet: AUTH has just failed: what follows may be a password that comes too late
+ * @closed_by: index of the rule behind @closed or @latched, or ESMTP_NO_RULE
  * @resets_owed: commands owed that can end a transaction (RSET, EHLO, HELO, MAIL, end of data)
  * @rcpt_over: recipients of this transaction at their highest: rules below have fired
  * @rcpt_over_next: the same of the transaction behind the commands in @resets_owed
@@ -493,6 +501,7 @@ struct esmtp_engine {
 	bool quiet;
 	bool offered;
 	bool pipelined;
+	u16 closed_by;
 	u32 resets_owed;
 	u32 rcpt_over;
 	u32 rcpt_over_next;
@@ -604,6 +613,20 @@ u64 esmtp_engine_content_left(const struct esmtp_engine *e);
  * ESMTP_END_FOUND if CR LF . CR LF may end in it; then no other bit counts.
  */
 u8 esmtp_end_scan(u8 before, const u8 *data, u32 len);
+
+/* The longest reply of ours: code, blank, text, CR LF. */
+#define ESMTP_ANSWER_MAX (4 + ESMTP_REPLY_TEXT_MAX + 2)
+
+/**
+ * esmtp_answer_write() - the reply that a rule gives in the server's stead
+ * @p: policy
+ * @rule: index of a rule with ESMTP_ACTION_REPLY
+ * @line: filled in: one line with its CR LF
+ *
+ * Return: its length.
+ */
+u32 esmtp_answer_write(const struct esmtp_policy *p, u16 rule,
+		       u8 line[ESMTP_ANSWER_MAX]);
 
 /* What a condition compares with. */
 enum esmtp_operand {

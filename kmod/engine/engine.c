@@ -163,6 +163,44 @@ static void close_now(struct esmtp_feed *f, u8 verdict)
 	f->r->hold = false;
 }
 
+/*
+ * A reply of ours stands where one of the server's would: not within one of those, and not where
+ * the client sends content. Else the next stronger outcome.
+ */
+static u8 feasible(const struct esmtp_feed *f, u8 verdict, bool between)
+{
+	if (verdict == ESMTP_CLOSE_REPLY &&
+	    (!between || f->e->phase == PHASE_CONTENT))
+		return ESMTP_CLOSE_RESET;
+	return verdict;
+}
+
+/* A client's line that must not pass. */
+static void close_client(struct esmtp_feed *f, u8 verdict)
+{
+	struct esmtp_engine *e = f->e;
+
+	if (esmtp_is_owed(e)) {
+		e->latched = verdict;
+		f->r->hold = true;
+	} else {
+		close_now(f, feasible(f, verdict, esmtp_between_replies(e)));
+	}
+}
+
+/* Returns true if a reply that has just ended shall pass, and the client be told behind it. */
+static bool latch_behind_reply(struct esmtp_feed *f, u8 verdict)
+{
+	struct esmtp_engine *e = f->e;
+
+	if (f->dir != ESMTP_DIR_SERVER || !esmtp_between_replies(e) ||
+	    feasible(f, e->latched ? e->latched : verdict, true) !=
+	    ESMTP_CLOSE_REPLY)
+		return false;
+	e->latched = ESMTP_CLOSE_REPLY;
+	return true;
+}
+
 /**
  * esmtp_close() - the current line broke a rule that closes
  * @f: call
@@ -170,7 +208,9 @@ static void close_now(struct esmtp_feed *f, u8 verdict)
  *
  * While the server owes replies a client that breaks a rule is only silenced:
  * else a reply to an earlier command would be lost, and a message
- * that was accepted would be sent again. A server that breaks one is cut off at once.
+ * that was accepted would be sent again. A server that breaks one is cut off at once;
+ * but where the client is to get a reply for what the server's reply has shown of it, that one
+ * passes first (esmtp_reply_done() looks for what is latched).
  *
  * Return: true if reading must stop, false in mode monitor.
  */
@@ -180,6 +220,8 @@ bool esmtp_close(struct esmtp_feed *f, enum esmtp_verdict verdict)
 
 	if (esmtp_monitoring(f))
 		return false;
+	if (latch_behind_reply(f, verdict))
+		return true;
 	if (f->r->content) {
 		/* the chunk will not be completed, so nobody answers it */
 		if (e->content.bdat)
@@ -188,25 +230,37 @@ bool esmtp_close(struct esmtp_feed *f, enum esmtp_verdict verdict)
 		f->pos = f->line;
 		trim_edits(f->r, f->pos);
 	}
-	if (f->dir == ESMTP_DIR_SERVER) {
-		close_now(f, e->latched ? e->latched : verdict);
-	} else if (esmtp_is_owed(e)) {
-		e->latched = verdict;
-		f->r->hold = true;
-	} else {
-		close_now(f, verdict);
-	}
+	if (f->dir == ESMTP_DIR_SERVER)
+		close_now(f, feasible(f, e->latched ? e->latched : verdict,
+				      false));
+	else
+		close_client(f, verdict);
 	return true;
+}
+
+/* Nothing is owed but the answer to the DATA, AUTH or STARTTLS that the client waits behind. */
+static bool only_waited_for(const struct esmtp_engine *e)
+{
+	return e->phase == PHASE_WAIT && e->n_owed == 1 &&
+	       e->owed[0].count == 1;
 }
 
 /**
  * esmtp_close_latched() - a reply has ended: run the verdict that waits, if it was the last
  * @f: call
+ *
+ * A reply of ours comes in the place of one that would have the client send content, a secret
+ * or TLS next.
  */
 void esmtp_close_latched(struct esmtp_feed *f)
 {
-	if (f->e->latched && !f->e->closed && !esmtp_is_owed(f->e))
-		close_now(f, f->e->latched);
+	struct esmtp_engine *e = f->e;
+
+	if (!e->latched || e->closed)
+		return;
+	if (!esmtp_is_owed(e) ||
+	    (e->latched == ESMTP_CLOSE_REPLY && only_waited_for(e)))
+		close_now(f, feasible(f, e->latched, true));
 }
 
 static void read_content(struct esmtp_feed *f)
@@ -253,6 +307,7 @@ void esmtp_engine_init(struct esmtp_engine *e)
 	memset(e, 0, sizeof(*e));
 	e->phase = PHASE_COMMAND;
 	e->waiting = OWED_OTHER;
+	e->closed_by = ESMTP_NO_RULE;
 	e->n_owed = 1;
 	e->owed[0].what = OWED_GREETING;
 	e->owed[0].count = 1;

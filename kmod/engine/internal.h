@@ -124,7 +124,7 @@ void esmtp_tell(struct esmtp_feed *f);
 void esmtp_event_text(struct esmtp_event *ev, const u8 *text, u32 len);
 /* hold everything from @pos on; in mode monitor nothing */
 void esmtp_hold(struct esmtp_feed *f);
-/* close, or latch while a reply is owed and the client is the culprit; f->pos goes back to
+/* close, or latch while a reply is owed and the client is the culprit (f->e->closed_by: the rule); f->pos goes back to
  * f->line so that nothing of the violating line that is in reach passes (in content it stays). Returns true unless
  * monitoring.
  */
@@ -193,6 +193,8 @@ static inline bool esmtp_cond_wants(const struct esmtp_cond *c,
 void esmtp_command_read(struct esmtp_feed *f);
 void esmtp_auth_read(struct esmtp_feed *f);
 void esmtp_reply_read(struct esmtp_feed *f);
+/* no part of a reply has been read whose end is still to come */
+bool esmtp_between_replies(const struct esmtp_engine *e);
 
 /* path.c: the bytes of a MAIL or RCPT line behind the verb. */
 void esmtp_path_begin(struct esmtp_feed *f);

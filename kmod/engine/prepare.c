@@ -7,6 +7,7 @@
  * @operand: enum esmtp_operand
  * @scope: enum esmtp_scope: for how long it holds
  * @mask: a rule with it can mask
+ * @reply: a rule with it can reply: it is met by the client's commands, or by what they come to
  * @no_not: sentence that says why it cannot be negated, or NULL
  * @all: what its set may have
  * @text: enum esmtp_text; matches of a text
@@ -15,27 +16,29 @@ struct match_info {
 	u8 operand;
 	u8 scope;
 	bool mask;
+	bool reply;
 	const char *no_not;
 	u64 all;
 	u8 text;
 };
 
-#define LIMIT(s) { .operand = ESMTP_OPERAND_LIMIT, .scope = ESMTP_SCOPE_##s }
+#define LIMIT(s, ...) { .operand = ESMTP_OPERAND_LIMIT, .scope = ESMTP_SCOPE_##s, ##__VA_ARGS__ }
 #define SET(s, members, ...) { .operand = ESMTP_OPERAND_SET, .scope = ESMTP_SCOPE_##s, \
 			       .all = members, ##__VA_ARGS__ }
-#define TEXT(s, what) { .operand = ESMTP_OPERAND_TABLE, .scope = ESMTP_SCOPE_##s, \
-			.text = ESMTP_TEXT_##what }
+#define TEXT(s, what, ...) { .operand = ESMTP_OPERAND_TABLE, .scope = ESMTP_SCOPE_##s, \
+			     .text = ESMTP_TEXT_##what, ##__VA_ARGS__ }
 
 /* A new match is a line here, and a call of an esmtp_fire…() where what it measures is read. */
 static const struct match_info matches[__ESMTP_MATCH_MAX] = {
-	[ESMTP_MATCH_CMD_LINE_LENGTH] = LIMIT(COMMAND),
-	[ESMTP_MATCH_CMD_RCPT_COUNT] = LIMIT(TRANSACTION),
+	[ESMTP_MATCH_CMD_LINE_LENGTH] = LIMIT(COMMAND, .reply = true),
+	[ESMTP_MATCH_CMD_RCPT_COUNT] = LIMIT(TRANSACTION, .reply = true),
 	[ESMTP_MATCH_BODY_LINE_LENGTH] = LIMIT(MESSAGE),
 	[ESMTP_MATCH_HEADER_LINE_LENGTH] = LIMIT(MESSAGE),
-	[ESMTP_MATCH_SENDER_LENGTH] = LIMIT(TRANSACTION),
+	[ESMTP_MATCH_SENDER_LENGTH] = LIMIT(TRANSACTION, .reply = true),
 	[ESMTP_MATCH_MIME_FILENAME_LENGTH] = LIMIT(PART),
 	[ESMTP_MATCH_EHLO_KEYWORD] = SET(REPLY, ESMTP_KW_ALL, .mask = true),
-	[ESMTP_MATCH_CMD_VERB] = SET(COMMAND, ESMTP_VERBS_ALL, .mask = true),
+	[ESMTP_MATCH_CMD_VERB] = SET(COMMAND, ESMTP_VERBS_ALL, .mask = true,
+		.reply = true),
 	[ESMTP_MATCH_BODY_LENGTH] = LIMIT(MESSAGE),
 	[ESMTP_MATCH_HEADER_LENGTH] = LIMIT(MESSAGE),
 	[ESMTP_MATCH_HEADER_TO_COUNT] = LIMIT(MESSAGE),
@@ -45,13 +48,15 @@ static const struct match_info matches[__ESMTP_MATCH_MAX] = {
 		.operand = ESMTP_OPERAND_NONE, .scope = ESMTP_SCOPE_MESSAGE },
 	[ESMTP_MATCH_MIME_ENCODING] = SET(PART, ESMTP_ENC_ALL),
 	[ESMTP_MATCH_REPLY_LINE_LENGTH] = LIMIT(REPLY),
-	[ESMTP_MATCH_INVALID_RCPT_COUNT] = LIMIT(CONNECTION),
+	[ESMTP_MATCH_INVALID_RCPT_COUNT] = LIMIT(CONNECTION, .reply = true),
 	[ESMTP_MATCH_SPECIAL_CHARACTER] = {
-		.operand = ESMTP_OPERAND_NONE, .scope = ESMTP_SCOPE_TRANSACTION },
+		.operand = ESMTP_OPERAND_NONE, .scope = ESMTP_SCOPE_TRANSACTION,
+		.reply = true },
 	[ESMTP_MATCH_ANOMALY] = SET(CONNECTION, ESMTP_ANOMALY_ALL,
 		.no_not = "no anomaly can be waited for to be absent"),
-	[ESMTP_MATCH_SENDER_TEXT] = TEXT(TRANSACTION, SENDER),
-	[ESMTP_MATCH_RECIPIENT_TEXT] = TEXT(TRANSACTION, RECIPIENT),
+	[ESMTP_MATCH_SENDER_TEXT] = TEXT(TRANSACTION, SENDER, .reply = true),
+	[ESMTP_MATCH_RECIPIENT_TEXT] = TEXT(TRANSACTION, RECIPIENT,
+		.reply = true),
 	[ESMTP_MATCH_MIME_TYPE_TEXT] = TEXT(PART, MIME_TYPE),
 	[ESMTP_MATCH_HEADER_TEXT] = TEXT(MESSAGE, HEADER),
 };
@@ -152,6 +157,37 @@ static const char *check_mask(const struct esmtp_policy *p,
 	return NULL;
 }
 
+static bool is_reply_code(u16 code)
+{
+	return (code >= 400 && code < 460) || (code >= 500 && code < 560);
+}
+
+static bool is_reply_text(const char *text, u8 len)
+{
+	u8 i;
+
+	for (i = 0; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~' || text[i] == '"')
+			return false;
+	return len && len <= ESMTP_REPLY_TEXT_MAX;
+}
+
+/* A reply stands where one of the server's could: not within content, nor for what the server says. */
+static const char *check_reply(const struct esmtp_policy *p,
+			       const struct esmtp_rule *rule)
+{
+	u32 i;
+
+	if (rule->code && !is_reply_code(rule->code))
+		return "the code of a reply is 400 to 459 or 500 to 559";
+	if (rule->text && !is_reply_text(rule->text, rule->text_len))
+		return "the text of a reply is 1 to 200 printable ASCII characters without quotes";
+	for (i = 0; i < rule->n_conds; i++)
+		if (!matches[p->conds[rule->first + i].match].reply)
+			return "a reply stands between commands: all conditions of its rule are about what the client's commands say or come to";
+	return NULL;
+}
+
 static const char *check_rule(const struct esmtp_policy *p,
 			      const struct esmtp_rule *rule)
 {
@@ -172,8 +208,12 @@ static const char *check_rule(const struct esmtp_policy *p,
 		if (why)
 			return why;
 	}
+	if (rule->action != ESMTP_ACTION_REPLY && (rule->code || rule->text))
+		return "only a reply has a code and a text";
 	if (rule->action == ESMTP_ACTION_MASK)
 		return check_mask(p, rule);
+	if (rule->action == ESMTP_ACTION_REPLY)
+		return check_reply(p, rule);
 	return NULL;
 }
 

@@ -414,6 +414,17 @@ static bool take_byte(struct esmtp_feed *f)
 }
 
 /**
+ * esmtp_between_replies() - whether the server is at the start of a reply
+ * @e: engine
+ *
+ * Return: false if a part of one has been read.
+ */
+bool esmtp_between_replies(const struct esmtp_engine *e)
+{
+	return e->reply.state == REPLY_START && !e->reply.lines;
+}
+
+/**
  * esmtp_reply_read() - read the server's lines
  * @f: call
  *

@@ -67,13 +67,28 @@ void esmtp_scope_begin(struct esmtp_feed *f, enum esmtp_scope scope)
 static bool closes(const struct esmtp_rule *rule)
 {
 	return rule->action == ESMTP_ACTION_DROP ||
-	       rule->action == ESMTP_ACTION_RESET;
+	       rule->action == ESMTP_ACTION_RESET ||
+	       rule->action == ESMTP_ACTION_REPLY;
 }
 
-static bool close_by(struct esmtp_feed *f, const struct esmtp_rule *rule)
+static enum esmtp_verdict verdict_of(const struct esmtp_rule *rule)
 {
-	return esmtp_close(f, rule->action == ESMTP_ACTION_DROP ?
-			      ESMTP_CLOSE_DROP : ESMTP_CLOSE_RESET);
+	switch (rule->action) {
+	case ESMTP_ACTION_DROP:
+		return ESMTP_CLOSE_DROP;
+	case ESMTP_ACTION_REPLY:
+		return ESMTP_CLOSE_REPLY;
+	default:
+		return ESMTP_CLOSE_RESET;
+	}
+}
+
+/* A verdict that is latched already stays the one of the rule that wanted it. */
+static bool close_by(struct esmtp_feed *f, u16 rule)
+{
+	if (!f->e->latched)
+		f->e->closed_by = rule;
+	return esmtp_close(f, verdict_of(&f->p->rules[rule]));
 }
 
 /* Notes that a condition is met. Returns whether its rule fires. */
@@ -127,7 +142,7 @@ static bool meet_and_close(struct esmtp_feed *f, u32 i, const struct met *met,
 {
 	if (!meet(f, i, met))
 		return false;
-	*closed = close_by(f, &f->p->rules[f->p->conds[i].rule]);
+	*closed = close_by(f, f->p->conds[i].rule);
 	return true;
 }
 

@@ -601,6 +601,8 @@ static void compare(const struct harness *model, const struct harness *h,
 		what = "verdict";
 	if (!what && model->engine.latched != h->engine.latched)
 		what = "latched verdict";
+	if (!what && model->engine.closed_by != h->engine.closed_by)
+		what = "rule that closed";
 	if (!what && model->bypass != h->bypass)
 		what = "bypass";
 	if (!what)

@@ -569,7 +569,8 @@ static void test_actions(void **state)
 	for (kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++)
 	for (action = 0; action <= ESMTP_ACTION_MAX; action++)
 	for (monitor = 0; monitor < 2; monitor++) {
-		if (action == ESMTP_ACTION_MASK)
+		/* replies have tests of their own */
+		if (action == ESMTP_ACTION_MASK || action == ESMTP_ACTION_REPLY)
 			continue;
 		log = kind & 1;
 		harness_init(&h);

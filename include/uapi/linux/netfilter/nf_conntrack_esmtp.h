@@ -95,6 +95,8 @@
 #define ESMTP_TABLES_MAX	256	/* tables in one configuration */
 #define ESMTP_TABLE_SIZE_MAX	1048576	/* bytes of one table, and of one source */
 #define ESMTP_TABLES_SIZE_MAX	4194304	/* bytes of all tables and sources of one configuration */
+#define ESMTP_REPLY_TEXT_MAX	200	/* characters behind the code of a reply */
+#define ESMTP_REPLY_CODE	554	/* of a reply whose rule names none */
 
 enum esmtp_cmd {
 	ESMTP_CMD_UNSPEC,
@@ -157,6 +159,8 @@ enum esmtp_rule_attr {
 	ESMTP_A_RULE_ACTION,		/* u8: enum esmtp_action */
 	ESMTP_A_RULE_LOG,		/* flag: an event is sent too */
 	ESMTP_A_RULE_COUNT,		/* answers only, u64: times fired */
+	ESMTP_A_RULE_CODE,		/* u16: 400 … 459, 500 … 559; ACTION_REPLY only, absent = ESMTP_REPLY_CODE */
+	ESMTP_A_RULE_TEXT,		/* string, 1 … ESMTP_REPLY_TEXT_MAX printable ASCII: what stands behind it; ACTION_REPLY only, absent = what was wrong */
 	__ESMTP_A_RULE_MAX,
 };
 #define ESMTP_A_RULE_MAX (__ESMTP_A_RULE_MAX - 1)
@@ -255,6 +259,7 @@ enum esmtp_action {
 	ESMTP_ACTION_MASK,	/* X; a rule whose only condition is EHLO_KEYWORD or CMD_VERB */
 	ESMTP_ACTION_DROP,	/* close: silence to the client, RST to the server */
 	ESMTP_ACTION_RESET,	/* close: RST to both */
+	ESMTP_ACTION_REPLY,	/* close: one reply and FIN to the client, RST to the server; CMD_* and SENDER_* only */
 	__ESMTP_ACTION_MAX,
 };
 #define ESMTP_ACTION_MAX (__ESMTP_ACTION_MAX - 1)
@@ -374,7 +379,7 @@ enum esmtp_policy_counter {
 	ESMTP_PC_BYTES,		/* payload bytes inspected, repeats not counted */
 	ESMTP_PC_CONNECTIONS,	/* connections on which a first byte was inspected */
 	ESMTP_PC_CLOSED,	/* connections closed by a verdict */
-	ESMTP_PC_DROP,		/* packets dropped, or held back whole, after action drop */
+	ESMTP_PC_DROP,		/* packets dropped, or held back whole, after action drop or reply */
 	ESMTP_PC_RESET_DROP,	/* the same after action reset */
 	__ESMTP_PC_MAX,
 };
@@ -412,6 +417,9 @@ enum esmtp_ns_counter {
 	ESMTP_NC_TOTAL_FULL,	/* dropped or cut: that of all namespaces */
 	ESMTP_NC_SESSIONS_FULL,	/* dropped: too many connections in the namespace */
 	ESMTP_NC_SESSIONS_TOTAL_FULL, /* dropped: too many connections in all namespaces */
+	ESMTP_NC_REPLY_SENT,	/* connections closed by a reply of ours */
+	ESMTP_NC_REPLY_ACKED,	/* replies that the client has acknowledged */
+	ESMTP_NC_REPLY_FAILED,	/* replies that could not be sent, or were not acknowledged: RST to the client */
 	__ESMTP_NC_MAX,
 };
 #define ESMTP_NC_MAX (__ESMTP_NC_MAX - 1)

@@ -93,6 +93,18 @@ static void rst_due(struct esmtp_session *s, enum esmtp_dir dir, u32 seq)
 		refcount_dec(&s->ref);
 }
 
+bool esmtp_closing_queue(struct delayed_work *work, unsigned long delay)
+{
+	return mod_delayed_work(closing_wq, work, delay);
+}
+
+void esmtp_closing_reset_client(struct esmtp_session *s, u32 seq, bool now)
+{
+	s->closing.rst_left[ESMTP_DIR_SERVER] = RST_MAX;
+	if (now)
+		rst_due(s, ESMTP_DIR_SERVER, seq);
+}
+
 static void live_on(struct nf_conn *ct, const struct sk_buff *skb)
 {
 	esmtp_compat_refresh(ct, skb, TOMBSTONE_LIFE);
@@ -101,9 +113,10 @@ static void live_on(struct nf_conn *ct, const struct sk_buff *skb)
 /*
  * The entry stays, for the next segment would open one without helper; but a new connection by
  * the same ports may take its place, as after any RST: conntrack deletes a closed entry at a
- * SYN if it has seen somebody close it.
+ * SYN if it has seen somebody close it. It knows nothing of what we say in the server's stead:
+ * what the client answers to that is not invalid.
  */
-static void bury(struct nf_conn *ct)
+static void bury(struct nf_conn *ct, bool answered)
 {
 	unsigned int dir;
 
@@ -111,18 +124,22 @@ static void bury(struct nf_conn *ct)
 	spin_lock_bh(&ct->lock);
 	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
 		ct->proto.tcp.seen[dir].flags |= IP_CT_TCP_FLAG_CLOSE_INIT;
+	if (answered)
+		ct->proto.tcp.seen[IP_CT_DIR_ORIGINAL].flags |=
+			IP_CT_TCP_FLAG_BE_LIBERAL;
 	spin_unlock_bh(&ct->lock);
 	live_on(ct, NULL);
 }
 
 void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 {
+	u16 rule = s->engine.closed_by;
 	struct nf_conn *ct;
 
 	if (s->state >= SESSION_CLOSED)
 		return;
 	s->latched_at = 0;
-	s->verdict = verdict;
+	WRITE_ONCE(s->verdict, verdict);
 	WRITE_ONCE(s->state, SESSION_CLOSED);
 	esmtp_policy_count(s->policy, ESMTP_PC_CLOSED, 1);
 
@@ -137,13 +154,15 @@ void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 	INIT_DELAYED_WORK(&s->closing.reset, rst_work);
 	rst_due(s, ESMTP_DIR_CLIENT, esmtp_flow_end(&s->flow[ESMTP_DIR_CLIENT]));
 	rst_due(s, ESMTP_DIR_SERVER, esmtp_flow_end(&s->flow[ESMTP_DIR_SERVER]));
+	if (verdict == ESMTP_CLOSE_REPLY)
+		esmtp_answer_begin(s, rule);
 	esmtp_flow_free(s, &s->flow[ESMTP_DIR_CLIENT]);
 	esmtp_flow_free(s, &s->flow[ESMTP_DIR_SERVER]);
 
 	rcu_read_lock();
 	ct = esmtp_session_entry(s);
 	if (ct) {
-		bury(ct);
+		bury(ct, verdict == ESMTP_CLOSE_REPLY);
 		nf_ct_put(ct);
 	}
 	rcu_read_unlock();
@@ -162,7 +181,7 @@ void esmtp_closed_packet(struct esmtp_session *s,
 	if (s->state == SESSION_CLOSED) {
 		esmtp_closed_count(s);
 		/* Who still speaks says which number it expects. */
-		if (pkt->has_ack && !pkt->rst)
+		if (!esmtp_answer_packet(s, pkt) && pkt->has_ack && !pkt->rst)
 			rst_due(s, !pkt->dir, pkt->ack);
 		if (s->ct)
 			live_on(s->ct, pkt->skb);
@@ -172,7 +191,11 @@ void esmtp_closed_packet(struct esmtp_session *s,
 
 void esmtp_closing_cancel(struct esmtp_session *s)
 {
-	if (!s->was_closed || !cancel_delayed_work_sync(&s->closing.reset))
+	if (!s->was_closed)
+		return;
+	if (s->verdict == ESMTP_CLOSE_REPLY)
+		esmtp_answer_cancel(s);
+	if (!cancel_delayed_work_sync(&s->closing.reset))
 		return;
 	if (s->closing.ct)
 		nf_ct_put(s->closing.ct);

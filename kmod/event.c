@@ -216,6 +216,7 @@ static const char *const action_words[__ESMTP_ACTION_MAX] = {
 	[ESMTP_ACTION_MASK] = "Masked header flags for",
 	[ESMTP_ACTION_DROP] = "Dropped connection for",
 	[ESMTP_ACTION_RESET] = "Reset connection for",
+	[ESMTP_ACTION_REPLY] = "Closed connection with a reply for",
 };
 
 static const char *const event_words[__ESMTP_EVENT_MAX] = {

@@ -187,6 +187,22 @@ static unsigned int locked(struct esmtp_session *s, struct esmtp_packet *pkt,
 	return esmtp_stream_packet(s, pkt, notes);
 }
 
+/*
+ * What the client says to a closed connection that we end in the server's stead has been received,
+ * by us. A client on this machine takes a packet that was dropped for one that was never sent, and
+ * an acknowledgement of it for a forgery.
+ */
+static unsigned int dropped(const struct esmtp_session *s,
+			    const struct esmtp_packet *pkt)
+{
+	if (pkt->dir != ESMTP_DIR_CLIENT ||
+	    READ_ONCE(s->state) != SESSION_CLOSED ||
+	    READ_ONCE(s->verdict) != ESMTP_CLOSE_REPLY)
+		return NF_DROP;
+	kfree_skb(pkt->skb);
+	return NF_STOLEN;
+}
+
 static unsigned int established(struct esmtp_net *en, struct nf_conn *ct,
 				struct esmtp_session *s,
 				struct esmtp_packet *pkt)
@@ -209,7 +225,7 @@ static unsigned int established(struct esmtp_net *en, struct nf_conn *ct,
 		esmtp_closed_packet(s, pkt);
 	else if (state == SESSION_DEAD)
 		esmtp_count(en, ESMTP_NC_TOMBSTONE);
-	return verdict;
+	return verdict == NF_DROP ? dropped(s, pkt) : verdict;
 }
 
 /*

@@ -248,6 +248,19 @@ int esmtp_packet_clear_urgent(struct esmtp_packet *pkt)
 	return 0;
 }
 
+int esmtp_packet_clear_fin(struct esmtp_packet *pkt)
+{
+	u8 flags;
+
+	if (make_writable(pkt, pkt->payload))
+		return -ENOMEM;
+	flags = tcp_flag_byte(header(pkt)) & ~TCPHDR_FIN;
+	if (esmtp_packet_overwrite(pkt, 13, &flags, 1))
+		return -ENOMEM;
+	pkt->fin = false;
+	return 0;
+}
+
 int esmtp_packet_set_window(struct esmtp_packet *pkt, u16 window)
 {
 	__be16 value = htons(window);

@@ -100,6 +100,14 @@ int esmtp_packet_cut(struct esmtp_packet *pkt, u32 keep);
 int esmtp_packet_clear_urgent(struct esmtp_packet *pkt);
 
 /**
+ * esmtp_packet_clear_fin() - turn FIN off
+ * @pkt: packet
+ *
+ * Return: 0 or -ENOMEM, then the packet must not pass.
+ */
+int esmtp_packet_clear_fin(struct esmtp_packet *pkt);
+
+/**
  * esmtp_packet_set_window() - write another window
  * @pkt: packet
  * @window: not scaled

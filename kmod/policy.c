@@ -153,6 +153,7 @@ static int rules_grow(struct esmtp_ns_policy *p, struct esmtp_rule_size n,
 	if (err) {
 		/* Those of the conditions before are the old ones'. */
 		esmtp_rules_put_tables(&grown->engine, p->engine.n_conds);
+		esmtp_rules_forget(&grown->engine, old);
 		goto out;
 	}
 	swap(p->engine, grown->engine);
@@ -198,6 +199,7 @@ static void policy_free(struct esmtp_ns_policy *p)
 {
 	free_percpu(p->stats);
 	esmtp_rules_put_tables(&p->engine, 0);
+	esmtp_rules_forget(&p->engine, 0);
 	rules_free(p);
 	kfree(p);
 }

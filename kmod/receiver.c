@@ -76,6 +76,16 @@ static void note_stamp(struct esmtp_flow *fl, const struct esmtp_packet *pkt,
 	fl->flags |= FLOW_STAMPED;
 }
 
+/* RFC 7323 §5.2: what we say in the sender's name must not look older than what it has said. */
+static void note_newest(struct esmtp_session *s, enum esmtp_dir dir,
+			const struct esmtp_options *opt)
+{
+	if (dir == ESMTP_DIR_SERVER &&
+	    (!(s->flow[dir].flags & FLOW_STAMPED) ||
+	     (s32)(opt->tsval - s->newest) > 0))
+		s->newest = opt->tsval;
+}
+
 /* A FIN in the middle of what has passed already is nobody's. */
 static bool fin_ok(const struct esmtp_flow *fl, const struct esmtp_packet *pkt)
 {
@@ -120,8 +130,10 @@ bool esmtp_receivable(struct esmtp_session *s, struct esmtp_packet *pkt)
 	}
 	if (!trim(s, fl, pkt))
 		return false;
-	if (s->stamped)
+	if (s->stamped) {
+		note_newest(s, pkt->dir, &opt);
 		note_stamp(fl, pkt, &opt);
+	}
 	return true;
 }
 

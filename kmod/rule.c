@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Rules and their conditions: from attributes, and back. */
+#include <linux/slab.h>
+
 #include "rule.h"
 
 static_assert(ESMTP_RULES_MAX * ESMTP_CONDS_MAX < ESMTP_NO_RULE);
@@ -24,6 +26,9 @@ static const struct nla_policy rule_attrs[ESMTP_A_RULE_MAX + 1] = {
 	[ESMTP_A_RULE_ACTION] = NLA_POLICY_MAX(NLA_U8, ESMTP_ACTION_MAX),
 	[ESMTP_A_RULE_LOG] = { .type = NLA_FLAG },
 	[ESMTP_A_RULE_COUNT] = ESMTP_ANSWERS_ONLY,
+	[ESMTP_A_RULE_CODE] = { .type = NLA_U16 },
+	[ESMTP_A_RULE_TEXT] = { .type = NLA_STRING,
+				.len = ESMTP_REPLY_TEXT_MAX },
 };
 
 const struct nla_policy esmtp_rule_list_attrs[ESMTP_A_RULE_LIST_MAX + 1] = {
@@ -170,6 +175,38 @@ static int conds_parse(struct esmtp_policy *p, struct esmtp_rule *rule,
 	return 0;
 }
 
+/* Length of a string attribute without the NUL that may end it. */
+static int text_len(const struct nlattr *nla)
+{
+	const char *s = nla_data(nla);
+	int len = nla_len(nla);
+
+	return len && !s[len - 1] ? len - 1 : len;
+}
+
+/* What the engine cannot tell from an attribute that is not there is refused here. */
+static int reply_parse(struct esmtp_rule *rule, struct nlattr **tb,
+		       struct netlink_ext_ack *extack)
+{
+	const struct nlattr *code = tb[ESMTP_A_RULE_CODE];
+	const struct nlattr *text = tb[ESMTP_A_RULE_TEXT];
+
+	if (code && !nla_get_u16(code))
+		return esmtp_refuse(extack, code,
+				    "the code of a reply is 400 to 459 or 500 to 559");
+	if (code)
+		rule->code = nla_get_u16(code);
+	if (!text)
+		return 0;
+	rule->text_len = text_len(text);
+	if (!rule->text_len)
+		return esmtp_refuse(extack, text,
+				    "the text of a reply is empty");
+	rule->text = kmemdup(nla_data(text), rule->text_len,
+			     GFP_KERNEL_ACCOUNT);
+	return rule->text ? 0 : -ENOMEM;
+}
+
 static int rule_parse(struct esmtp_policy *p,
 		      const struct esmtp_table_set *tables,
 		      const struct nlattr *nest,
@@ -192,8 +229,18 @@ static int rule_parse(struct esmtp_policy *p,
 	rule->log = nla_get_flag(tb[ESMTP_A_RULE_LOG]);
 	err = conds_parse(p, rule, tables, tb[ESMTP_A_RULE_CONDS], extack);
 	if (!err)
+		err = reply_parse(rule, tb, extack);
+	if (!err)
 		p->n_rules++;
 	return err;
+}
+
+void esmtp_rules_forget(struct esmtp_policy *p, u32 first)
+{
+	u32 i;
+
+	for (i = first; i < p->n_rules; i++)
+		kfree(p->rules[i].text);
 }
 
 static u32 conds_count(const struct nlattr *rule)
@@ -305,6 +352,14 @@ static int put_conds(struct sk_buff *skb, const struct esmtp_policy *p,
 	return 0;
 }
 
+static int put_reply(struct sk_buff *skb, const struct esmtp_rule *rule)
+{
+	if (rule->code && nla_put_u16(skb, ESMTP_A_RULE_CODE, rule->code))
+		return -EMSGSIZE;
+	return rule->text ? nla_put(skb, ESMTP_A_RULE_TEXT, rule->text_len,
+				    rule->text) : 0;
+}
+
 int esmtp_rule_put(struct sk_buff *skb, const struct esmtp_policy *p, u32 i,
 		   u64 fired)
 {
@@ -316,6 +371,7 @@ int esmtp_rule_put(struct sk_buff *skb, const struct esmtp_policy *p, u32 i,
 	if (put_conds(skb, p, rule) ||
 	    nla_put_u8(skb, ESMTP_A_RULE_ACTION, rule->action) ||
 	    (rule->log && nla_put_flag(skb, ESMTP_A_RULE_LOG)) ||
+	    put_reply(skb, rule) ||
 	    nla_put_u64_64bit(skb, ESMTP_A_RULE_COUNT, fired,
 			      ESMTP_A_RULE_PAD)) {
 		nla_nest_cancel(skb, nest);

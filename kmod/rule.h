@@ -58,7 +58,7 @@ struct esmtp_rule_size esmtp_rules_size(const struct nlattr *list);
  * What the rules mean is esmtp_policy_prepare()'s business. Conditions that were appended have a
  * reference to their table, also when this fails: see esmtp_rules_put_tables().
  *
- * Context: process. Return: 0 or -EINVAL.
+ * Context: process. Return: 0, -EINVAL or -ENOMEM; those up to the bad one are appended then.
  */
 int esmtp_rules_parse(struct esmtp_policy *p,
 		      const struct esmtp_table_set *tables,
@@ -71,6 +71,13 @@ int esmtp_rules_parse(struct esmtp_policy *p,
  * @from: the first of these conditions; all behind it are
  */
 void esmtp_rules_put_tables(const struct esmtp_policy *p, u32 from);
+
+/**
+ * esmtp_rules_forget() - free what rules have for themselves
+ * @p: policy
+ * @first: the first of them; to the last
+ */
+void esmtp_rules_forget(struct esmtp_policy *p, u32 first);
 
 /**
  * esmtp_rule_put() - ESMTP_A_RULE of an answer

@@ -72,6 +72,8 @@ static void session_free(struct esmtp_session *s)
 	dst_release(s->flow[ESMTP_DIR_CLIENT].dst);
 	dst_release(s->flow[ESMTP_DIR_SERVER].dst);
 	esmtp_policy_put(s->policy);
+	if (s->was_closed)
+		kfree(s->closing.answer.bytes);
 	call_rcu(&s->rcu, session_free_rcu);
 }
 
@@ -100,7 +102,7 @@ static void session_kill(struct esmtp_session *s)
 {
 	struct nf_conn *ct;
 	enum esmtp_dir dir;
-	bool was_alive;
+	bool was_alive, aborted;
 
 	spin_lock_bh(&s->lock);
 	was_alive = s->state != SESSION_DEAD;
@@ -109,9 +111,12 @@ static void session_kill(struct esmtp_session *s)
 	WRITE_ONCE(s->ct, NULL);
 	for (dir = 0; was_alive && dir < ESMTP_DIRS; dir++)
 		esmtp_flow_free(s, &s->flow[dir]);
+	aborted = was_alive && esmtp_answer_abort(s);
 	spin_unlock_bh(&s->lock);
 	if (ct)
 		nf_ct_put(ct);
+	if (aborted)
+		esmtp_session_put(s);
 	if (was_alive)
 		esmtp_session_put(s);
 }
@@ -213,6 +218,14 @@ static void give_up(struct esmtp_session *s, enum esmtp_dir dir,
 		esmtp_stream_close(s, dir, ESMTP_EVENT_HOLE, notes);
 }
 
+/* Where the server owes a reply and is silent, one of ours would be taken for it. */
+static enum esmtp_verdict unanswered(const struct esmtp_session *s)
+{
+	enum esmtp_verdict verdict = esmtp_engine_latched(&s->engine);
+
+	return verdict == ESMTP_CLOSE_REPLY ? ESMTP_CLOSE_RESET : verdict;
+}
+
 static void reap_due(struct esmtp_session *s, struct esmtp_net *en,
 		     const struct nf_conn *ct)
 {
@@ -224,7 +237,7 @@ static void reap_due(struct esmtp_session *s, struct esmtp_net *en,
 		if (s->state == SESSION_OPEN && gap_expired(&s->flow[dir]))
 			give_up(s, dir, &notes);
 	if (s->state == SESSION_OPEN && latch_expired(s))
-		esmtp_close_session(s, esmtp_engine_latched(&s->engine));
+		esmtp_close_session(s, unanswered(s));
 	spin_unlock_bh(&s->lock);
 	esmtp_event_send(en, &notes, s->policy,
 			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));

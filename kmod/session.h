@@ -95,13 +95,54 @@ enum esmtp_session_state {
 	SESSION_DEAD,		/* its conntrack entry is gone */
 };
 
+/* How far our last reply has come. */
+enum esmtp_answer_state {
+	ANSWER_NONE,		/* the client gets none */
+	ANSWER_SENT,		/* not acknowledged yet */
+	ANSWER_ACKED,		/* the client's FIN is waited for */
+	ANSWER_OVER,		/* who still speaks gets a RST */
+};
+
 /**
- * struct esmtp_closing - RSTs of a closed session
+ * struct esmtp_answer - the last reply of a connection, in the server's stead
+ * @work: sends it; holds a reference of the session while queued
+ * @due: jiffies of the next round
+ * @bytes: of the server's that the client has not acknowledged, then the reply; the work frees them
+ * @len: how many
+ * @seq: sequence number of @bytes[0]
+ * @acked: what the client has acknowledged
+ * @ack: what we acknowledge of the client's
+ * @edge: right edge of the window that the client was told of
+ * @tsval: the server's clock
+ * @tsecr: the client's
+ * @state: enum esmtp_answer_state
+ * @tries: rounds so far
+ * @ack_due: the client has sent something that is to be acknowledged
+ */
+struct esmtp_answer {
+	struct delayed_work work;
+	unsigned long due;
+	u8 *bytes;
+	u32 len;
+	u32 seq;
+	u32 acked;
+	u32 ack;
+	u32 edge;
+	u32 tsval;
+	u32 tsecr;
+	u8 state;
+	u8 tries;
+	bool ack_due;
+};
+
+/**
+ * struct esmtp_closing - what a closed session has to say: RSTs, and perhaps a reply
  * @reset: sends them; holds a reference of the session while queued
  * @rst_seq: sequence number, by direction (the receiver is that direction's)
  * @rst_left: how many more may be sent, by direction
  * @rst_due: bit = direction in which one is to be sent
  * @ct: the session's entry, with a reference, while any is
+ * @answer: of ESMTP_CLOSE_REPLY
  */
 struct esmtp_closing {
 	struct delayed_work reset;
@@ -109,11 +150,13 @@ struct esmtp_closing {
 	u32 rst_seq[ESMTP_DIRS];
 	u8 rst_left[ESMTP_DIRS];
 	u8 rst_due;
+	struct esmtp_answer answer;
 };
 
 /**
  * struct esmtp_session - one inspected connection
  * @lock: with bottom halves off; protects all that follows up to @latched_at
+ * @newest: the furthest that the server's clock has been seen, once its flow is FLOW_STAMPED
  * @state: enum esmtp_session_state; also read without the lock
  * @verdict: enum esmtp_verdict that closed it
  * @stamped: both ends have agreed on timestamps; never changes
@@ -122,7 +165,7 @@ struct esmtp_closing {
  * @flow: indexed by enum esmtp_dir
  * @ct: its entry, with a reference; NULL once that is being destroyed
  * @latched_at: jiffies when a verdict began to wait for replies, 0 = none does
- * @ref: one for the conntrack entry, one for @closing's work while it is queued
+ * @ref: one for the conntrack entry, one for each work of @closing while it is queued
  * @engine: the dialogue; a closed session has none
  * @closing: takes its place, so that an open one needs no room for it
  * @rcu: frees it
@@ -132,6 +175,7 @@ struct esmtp_closing {
  */
 struct esmtp_session {
 	spinlock_t lock;
+	u32 newest;
 	u8 state;
 	u8 verdict;
 	bool stamped;
@@ -498,6 +542,17 @@ int esmtp_closing_init(void);
 /** esmtp_closing_exit() - drain the work queue; every session is gone */
 void esmtp_closing_exit(void);
 
+/** esmtp_closing_queue() - see mod_delayed_work() */
+bool esmtp_closing_queue(struct delayed_work *work, unsigned long delay);
+
+/**
+ * esmtp_closing_reset_client() - from now on the client gets RSTs
+ * @s: closed session; its lock is held
+ * @seq: number that it expects
+ * @now: the first one at once, else when it speaks
+ */
+void esmtp_closing_reset_client(struct esmtp_session *s, u32 seq, bool now);
+
 /** esmtp_closing_cancel() - RSTs that are not on their way yet stay unsent; process context */
 void esmtp_closing_cancel(struct esmtp_session *s);
 
@@ -520,5 +575,39 @@ void esmtp_closed_count(struct esmtp_session *s);
  */
 void esmtp_closed_packet(struct esmtp_session *s,
 			 const struct esmtp_packet *pkt);
+
+/* answer.c: the last reply of a connection */
+/**
+ * esmtp_answer_begin() - send the reply of a rule, until it is acknowledged
+ * @s: session that is being closed; its flows are as they were
+ * @rule: index of the rule
+ *
+ * What cannot be sent is counted, and the client gets a RST.
+ */
+void esmtp_answer_begin(struct esmtp_session *s, u16 rule);
+
+/** esmtp_answer_taken() - bytes of the packet that closed, or came later, need not be sent again */
+void esmtp_answer_taken(struct esmtp_session *s, const struct esmtp_packet *pkt);
+
+/**
+ * esmtp_answer_packet() - a packet of a session that is closed by a reply
+ * @s: session
+ * @pkt: packet
+ *
+ * Return: false if it is none of the client's that has to do with the reply.
+ */
+bool esmtp_answer_packet(struct esmtp_session *s,
+			 const struct esmtp_packet *pkt);
+
+/**
+ * esmtp_answer_abort() - the entry dies, and a reply that is not acknowledged with it
+ * @s: session; its lock is held
+ *
+ * Any context. Return: true if a reference of the session is to be given back.
+ */
+bool esmtp_answer_abort(struct esmtp_session *s);
+
+/** esmtp_answer_cancel() - a reply that is not on its way yet stays unsent; process context, no lock held */
+void esmtp_answer_cancel(struct esmtp_session *s);
 
 #endif /* _ESMTP_SESSION_H */

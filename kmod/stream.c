@@ -347,6 +347,20 @@ static int repeat(struct esmtp_session *s, struct esmtp_packet *pkt,
 	return err == -EBADMSG ? conflict(s, pkt->dir, notes) : err;
 }
 
+/* All of the packet passes. Its FIN does not where there is something to be said behind it. */
+static unsigned int pass_whole(struct esmtp_session *s,
+			       struct esmtp_packet *pkt)
+{
+	if (pkt->fin && s->state == SESSION_CLOSED &&
+	    s->verdict == ESMTP_CLOSE_REPLY && esmtp_packet_clear_fin(pkt)) {
+		esmtp_count(s->en, ESMTP_NC_NO_MEMORY);
+		return NF_DROP;
+	}
+	if (pkt->fin)
+		s->flow[pkt->dir].flags |= FLOW_FIN;
+	return NF_ACCEPT;
+}
+
 /* Cut off what was not taken. */
 static unsigned int pass(struct esmtp_session *s, struct esmtp_packet *pkt)
 {
@@ -360,13 +374,11 @@ static unsigned int pass(struct esmtp_session *s, struct esmtp_packet *pkt)
 		esmtp_count(s->en, ESMTP_NC_STALE);
 		return NF_DROP;
 	}
-	if (keep >= pkt->len) {
-		if (pkt->fin)
-			fl->flags |= FLOW_FIN;
-		return NF_ACCEPT;
-	}
+	if (keep >= pkt->len)
+		return pass_whole(s, pkt);
 	if (s->state == SESSION_CLOSED) {
 		esmtp_closed_count(s);
+		esmtp_answer_taken(s, pkt);
 		if (!keep)
 			return NF_DROP;
 	}

@@ -419,7 +419,7 @@ enum esmtp_ns_counter {
 	ESMTP_NC_SESSIONS_TOTAL_FULL, /* dropped: too many connections in all namespaces */
 	ESMTP_NC_REPLY_SENT,	/* connections closed by a reply of ours */
 	ESMTP_NC_REPLY_ACKED,	/* replies that the client has acknowledged */
-	ESMTP_NC_REPLY_FAILED,	/* replies that could not be sent, or were not acknowledged: RST to the client */
+	ESMTP_NC_REPLY_FAILED,	/* replies that could not be sent, or were not acknowledged */
 	__ESMTP_NC_MAX,
 };
 #define ESMTP_NC_MAX (__ESMTP_NC_MAX - 1)

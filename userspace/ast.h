@@ -88,6 +88,8 @@ enum verbs_how {
  * @value: see enum item_kind
  * @action: enum esmtp_action
  * @log: an event is wanted
+ * @code: of a reply, or NULL
+ * @text: of a reply, or NULL
  * @word: see enum item_kind
  * @arg: see enum item_kind
  * @words: see enum item_kind
@@ -101,6 +103,8 @@ struct item {
 	int value;
 	int action;
 	bool log;
+	struct word *code;
+	struct word *text;
 	struct word *word;
 	struct word *arg;
 	struct words words;

@@ -65,6 +65,30 @@ bool cond_has_limit(uint8_t match)
 }
 
 /**
+ * cond_of_command() - where conditions of a kind are met
+ * @match: enum esmtp_match
+ *
+ * Return: true if it is by the client's commands, or by what they come to; false if it is within
+ * content, or by what the server says.
+ */
+bool cond_of_command(uint8_t match)
+{
+	switch (match) {
+	case ESMTP_MATCH_CMD_LINE_LENGTH:
+	case ESMTP_MATCH_CMD_RCPT_COUNT:
+	case ESMTP_MATCH_SENDER_LENGTH:
+	case ESMTP_MATCH_CMD_VERB:
+	case ESMTP_MATCH_INVALID_RCPT_COUNT:
+	case ESMTP_MATCH_SENDER_TEXT:
+	case ESMTP_MATCH_RECIPIENT_TEXT:
+	case ESMTP_MATCH_SPECIAL_CHARACTER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/**
  * cond_same() - whether two conditions are one
  * @a: one
  * @b: the other

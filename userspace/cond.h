@@ -41,6 +41,7 @@ enum cond_style {
 bool cond_has_set(uint8_t match);
 bool cond_has_limit(uint8_t match);
 bool cond_has_table(uint8_t match);
+bool cond_of_command(uint8_t match);
 bool cond_same(const struct cond *a, const struct cond *b);
 unsigned int cond_members(uint8_t match);
 const char *cond_member_name(uint8_t match, unsigned int member);

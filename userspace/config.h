@@ -18,6 +18,8 @@
  * @n_conds: how many
  * @action: enum esmtp_action
  * @log: an event is sent too
+ * @code: of a reply, 0 = none was given
+ * @text: of a reply, NULL = none was given
  * @count: times fired, when read from the kernel
  */
 struct rule {
@@ -26,6 +28,8 @@ struct rule {
 	unsigned int n_conds;
 	uint8_t action;
 	bool log;
+	uint16_t code;
+	const char *text;
 	uint64_t count;
 };
 

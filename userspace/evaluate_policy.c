@@ -238,6 +238,45 @@ static void check_mask(const struct item *item, const struct rule *r, struct ere
 			 "a rule that masks has one condition: the word must be known by itself");
 }
 
+static void reply_code(const struct word *w, struct rule *r, struct erecs *errors)
+{
+	unsigned long code = strlen(w->text) == 3 ? strtoul(w->text, NULL, 10) : 0;
+
+	if ((code < 400 || code > 459) && (code < 500 || code > 559))
+		erec_add(errors, &w->loc, "the code of a reply is 400 to 459 or 500 to 559");
+	r->code = (uint16_t)code;
+}
+
+static void reply_text(const struct word *w, struct rule *r, struct erecs *errors)
+{
+	size_t len = strlen(w->text);
+
+	for (const char *s = w->text; *s; s++)
+		if (*s < ' ' || *s > '~')
+			len = 0;
+	if (!len || len > ESMTP_REPLY_TEXT_MAX)
+		erec_add(errors, &w->loc, "the text of a reply is 1 to %d printable ASCII characters",
+			 ESMTP_REPLY_TEXT_MAX);
+	r->text = w->text;
+}
+
+/* A reply has its place between commands. */
+static void check_reply(const struct item *item, struct rule *r, struct erecs *errors)
+{
+	if (r->action != ESMTP_ACTION_REPLY)
+		return;
+	if (item->code)
+		reply_code(item->code, r, errors);
+	if (item->text)
+		reply_text(item->text, r, errors);
+	for (unsigned int i = 0; i < r->n_conds; i++)
+		if (!cond_of_command(r->conds[i].match)) {
+			erec_add(errors, &item->loc,
+				 "reply stands between commands: it is for cmd, sender-address, recipient-address and invalid-recipients; expected drop, reset or log");
+			return;
+		}
+}
+
 static bool same_rule(const struct rule *a, const struct rule *b)
 {
 	if (a->n_conds != b->n_conds)
@@ -300,6 +339,8 @@ static void policy_match(const struct item *item, const struct config *config, s
 			check_live(item, p, r->conds[i].match, errors);
 	if (errors->count == before)
 		check_mask(item, r, errors);
+	if (errors->count == before)
+		check_reply(item, r, errors);
 	if (replaces_inherited(p, r))
 		return;
 	for (unsigned int i = 0; i < p->n_rules && errors->count == before; i++)

@@ -116,6 +116,8 @@ static const char *did(const struct event *e)
 		return "Dropped connection for";
 	case ESMTP_ACTION_RESET:
 		return "Reset connection for";
+	case ESMTP_ACTION_REPLY:
+		return "Closed connection with a reply for";
 	case ESMTP_ACTION_MASK:
 		return e->type == ESMTP_EVENT_RULE ? "Masked header flags for"
 						   : "Masked command for";

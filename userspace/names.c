@@ -68,6 +68,7 @@ static const struct {
 	[ESMTP_ACTION_MASK] = { "mask", "mask", "mask" },
 	[ESMTP_ACTION_DROP] = { "drop", "drop-connection", "drop" },
 	[ESMTP_ACTION_RESET] = { "reset", "reset", "reset" },
+	[ESMTP_ACTION_REPLY] = { "reply", "reply", "reply" },
 };
 
 static const char *const keywords[__ESMTP_KW_MAX] = {
@@ -169,6 +170,9 @@ static const struct counter_name ns_counters[ESMTP_NC_MAX + 1] = {
 	[ESMTP_NC_SESSIONS_FULL] = { "sessions-full", "dropped, sessions_max reached" },
 	[ESMTP_NC_SESSIONS_TOTAL_FULL] = {
 		"sessions-total-full", "dropped, sessions_total reached" },
+	[ESMTP_NC_REPLY_SENT] = { "reply-sent", "replies sent in the server's stead" },
+	[ESMTP_NC_REPLY_ACKED] = { "reply-acked", "of these acknowledged by the client" },
+	[ESMTP_NC_REPLY_FAILED] = { "reply-failed", "replies that did not reach the client" },
 };
 
 /* Behind ASA's 108001-108007 there are numbers of our own from 108101. */

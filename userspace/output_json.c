@@ -80,6 +80,21 @@ static json_t *members_json(const struct cond *c)
 	return a;
 }
 
+/* JSON is UTF-8; a description or an expression is whatever somebody typed. */
+static json_t *text_json(const char *s)
+{
+	json_t *j = json_string(s);
+	char *copy;
+
+	if (j)
+		return j;
+	copy = mem_strdup(s);
+	for (char *p = copy; *p; p++)
+		if (*p & 0x80)
+			*p = '?';
+	return json_string(copy);
+}
+
 static json_t *cond_json(const struct cond *c)
 {
 	json_t *j = json_object();
@@ -106,6 +121,10 @@ static json_t *rule_json(const struct rule *r, bool counters)
 		json_array_append_new(conds, cond_json(&r->conds[i]));
 	json_object_set_new(j, "conditions", conds);
 	json_object_set_new(j, "action", json_string(action_key(r->action)));
+	if (r->action == ESMTP_ACTION_REPLY)
+		json_object_set_new(j, "code", number(r->code ? r->code : ESMTP_REPLY_CODE));
+	if (r->text)
+		json_object_set_new(j, "text", text_json(r->text));
 	json_object_set_new(j, "log", json_boolean(r->log));
 	if (counters)
 		json_object_set_new(j, "count", number(r->count));
@@ -119,21 +138,6 @@ static json_t *rules_json(const struct policy *p, bool counters)
 	for (unsigned int i = 0; i < p->n_rules; i++)
 		json_array_append_new(a, rule_json(&p->rules[i], counters));
 	return a;
-}
-
-/* JSON is UTF-8; a description or an expression is whatever somebody typed. */
-static json_t *text_json(const char *s)
-{
-	json_t *j = json_string(s);
-	char *copy;
-
-	if (j)
-		return j;
-	copy = mem_strdup(s);
-	for (char *p = copy; *p; p++)
-		if (*p & 0x80)
-			*p = '?';
-	return json_string(copy);
 }
 
 static void table(struct output *o, const struct table *t)

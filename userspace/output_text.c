@@ -131,13 +131,25 @@ static bool is_parameter(const struct rule *r)
 	       r->conds[0].match == ESMTP_MATCH_SPECIAL_CHARACTER;
 }
 
+/* The verdict with what belongs to it, and log. */
+static void put_action(struct output *o, const struct rule *r, const char *action)
+{
+	fputs(action, o->f);
+	if (r->code)
+		fprintf(o->f, " %u", r->code);
+	if (r->text)
+		fprintf(o->f, " \"%s\"", r->text);
+	if (r->log)
+		fprintf(o->f, "%slog", *action ? " " : "");
+}
+
 static void put_rule(struct output *o, const struct rule *r)
 {
 	fputs(is_parameter(r) ? "\t" : "\tmatch ", o->f);
 	put_conds(o, r, COND_OURS);
-	if (r->action != ESMTP_ACTION_COUNT || !r->log)
-		fprintf(o->f, " %s", action_name(r->action));
-	fputs(r->log ? " log\n" : "\n", o->f);
+	fputc(' ', o->f);
+	put_action(o, r, r->action == ESMTP_ACTION_COUNT && r->log ? "" : action_name(r->action));
+	fputc('\n', o->f);
 }
 
 static void policy(struct output *o, const struct policy *p, unsigned int position)
@@ -253,13 +265,11 @@ static void slot(struct output *o, const struct policy *p)
 
 static void put_rule_counter(struct output *o, const struct rule *r)
 {
-	const char *action = action_asa_name(r->action);
-
 	fputs(is_parameter(r) ? "  " : "  match ", o->f);
 	put_conds(o, r, COND_ASA);
-	fputc('\n', o->f);
-	fprintf(o->f, "    %s%s%s, packet %" PRIu64 "\n", action, *action && r->log ? " " : "",
-		r->log ? "log" : "", r->count);
+	fputs("\n    ", o->f);
+	put_action(o, r, action_asa_name(r->action));
+	fprintf(o->f, ", packet %" PRIu64 "\n", r->count);
 }
 
 static void put_counter(struct output *o, const char *text, const char *unit, uint64_t count)

@@ -65,6 +65,7 @@ static struct item *match_new(const struct location *loc, struct cond_item *cond
 static struct cond_item *cond_new(const struct location *loc, int match, struct word *limit);
 static struct cond_item *cond_add(struct cond_item *head, struct cond_item *cond);
 static struct item *action_new(const struct location *loc, int action, bool log);
+static struct item *reply_new(const struct location *loc, struct word *code, struct word *text);
 static struct item *inspect_new(const struct location *loc, enum inspect_kind kind,
 				struct word *class, struct word *policy);
 static struct stmt *stmt_new(const struct location *loc, enum stmt_kind kind, struct word *name);
@@ -92,11 +93,11 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token VERBS "verbs" BRACKETS "stray-brackets" BLANK "blank"
 %token MATCH "match" CMD "cmd" LINE "line" LENGTH "length" RCPT "rcpt" COUNT "count"
 %token TO_FIELDS "to-fields" MESSAGE "message" SIZE "size" DECLARED "declared" ENCODING "encoding"
-%token REPLY_WORD "reply" INVALID_RCPTS "invalid-recipients" ANOMALY "anomaly"
+%token INVALID_RCPTS "invalid-recipients" ANOMALY "anomaly"
 %token BODY "body" HEADER "header" SENDER "sender-address" RECIPIENT "recipient-address"
 %token MIME "mime" FILENAME "filename"
 %token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
-%token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask"
+%token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask" REPLY "reply"
 %token FILETYPE "filetype"
 %token REGEX "regex" NOCASE "nocase" DOMAINS "domains"
 %token CONNECTIONS "connections"
@@ -104,11 +105,11 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 
 %type <stmt> stmt
 %type <items> policy_lines policy_body class_lines class_body inspect_lines inspect_body
-%type <item> policy_line match action class_line inspect_line limits
+%type <item> policy_line match action verdict class_line inspect_line limits
 %type <words> values list strings string_list
 %type <word> value field
 %type <cond> conds cond match_cond
-%type <value> line_match set_match text_match table_kind class_key verdict nocase
+%type <value> line_match set_match text_match table_kind class_key nocase
 
 %%
 
@@ -313,20 +314,23 @@ line_match	: CMD LINE LENGTH		{ $$ = ESMTP_MATCH_CMD_LINE_LENGTH; }
 		| HEADER LENGTH			{ $$ = ESMTP_MATCH_HEADER_LENGTH; }
 		| HEADER TO_FIELDS COUNT	{ $$ = ESMTP_MATCH_HEADER_TO_COUNT; }
 		| HEADER COUNT			{ $$ = ESMTP_MATCH_HEADER_COUNT; }
-		| REPLY_WORD LINE LENGTH	{ $$ = ESMTP_MATCH_REPLY_LINE_LENGTH; }
+		| REPLY LINE LENGTH	{ $$ = ESMTP_MATCH_REPLY_LINE_LENGTH; }
 		| INVALID_RCPTS COUNT		{ $$ = ESMTP_MATCH_INVALID_RCPT_COUNT; }
 		| MIME FILENAME LENGTH		{ $$ = ESMTP_MATCH_MIME_FILENAME_LENGTH; }
 		;
 
 action		: LOG			{ $$ = action_new(&@$, ESMTP_ACTION_COUNT, true); }
-		| verdict		{ $$ = action_new(&@$, $1, false); }
-		| verdict LOG		{ $$ = action_new(&@$, $1, true); }
+		| verdict
+		| verdict LOG		{ $$ = $1; $$->log = true; }
 		;
 
-verdict		: CONTINUE		{ $$ = ESMTP_ACTION_COUNT; }
-		| DROP			{ $$ = ESMTP_ACTION_DROP; }
-		| RESET			{ $$ = ESMTP_ACTION_RESET; }
-		| MASK			{ $$ = ESMTP_ACTION_MASK; }
+verdict		: CONTINUE		{ $$ = action_new(&@$, ESMTP_ACTION_COUNT, false); }
+		| DROP			{ $$ = action_new(&@$, ESMTP_ACTION_DROP, false); }
+		| RESET			{ $$ = action_new(&@$, ESMTP_ACTION_RESET, false); }
+		| MASK			{ $$ = action_new(&@$, ESMTP_ACTION_MASK, false); }
+		| REPLY			{ $$ = reply_new(&@$, NULL, NULL); }
+		| REPLY NUMBER		{ $$ = reply_new(&@$, $2, NULL); }
+		| REPLY NUMBER STRING	{ $$ = reply_new(&@$, $2, $3); }
 		;
 
 class_body	: class_lines
@@ -479,6 +483,15 @@ static struct item *action_new(const struct location *loc, int action, bool log)
 	return item;
 }
 
+static struct item *reply_new(const struct location *loc, struct word *code, struct word *text)
+{
+	struct item *item = action_new(loc, ESMTP_ACTION_REPLY, false);
+
+	item->code = code;
+	item->text = text;
+	return item;
+}
+
 /* The action's item becomes the match: it has the verdict already. */
 static struct item *match_new(const struct location *loc, struct cond_item *conds,
 			      struct item *action)
@@ -582,6 +595,7 @@ static int drop_conditions(yysymbol_kind_t *want, int n)
 		case YYSYMBOL_DROP:
 		case YYSYMBOL_RESET:
 		case YYSYMBOL_MASK:
+		case YYSYMBOL_REPLY:
 			want[kept++] = want[i];
 			break;
 		default:

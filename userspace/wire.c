@@ -63,6 +63,10 @@ static void put_rule(struct nlmsghdr *nlh, const struct rule *r, struct attr_pla
 	mnl_attr_put_u8(nlh, ESMTP_A_RULE_ACTION, r->action);
 	if (r->log)
 		mnl_attr_put(nlh, ESMTP_A_RULE_LOG, 0, NULL);
+	if (r->code)
+		mnl_attr_put_u16(nlh, ESMTP_A_RULE_CODE, r->code);
+	if (r->text)
+		mnl_attr_put_strz(nlh, ESMTP_A_RULE_TEXT, r->text);
 	mnl_attr_nest_end(nlh, nest);
 	place(places, first, nlh, &r->loc);
 }
@@ -160,9 +164,14 @@ static uint32_t get_u32(const struct attrs *a, uint16_t type)
 	return sized(a, type, 4) ? mnl_attr_get_u32(a->tb[type]) : 0;
 }
 
+static uint16_t get_u16(const struct attrs *a, uint16_t type)
+{
+	return sized(a, type, 2) ? mnl_attr_get_u16(a->tb[type]) : 0;
+}
+
 static uint16_t get_be16(const struct attrs *a, uint16_t type)
 {
-	return sized(a, type, 2) ? ntohs(mnl_attr_get_u16(a->tb[type])) : 0;
+	return ntohs(get_u16(a, type));
 }
 
 static uint8_t get_u8(const struct attrs *a, uint16_t type)
@@ -241,6 +250,16 @@ static void get_conds(const struct nlattr *conds, struct rule *r)
 	}
 }
 
+static void get_reply(const struct attrs *a, struct rule *r)
+{
+	char text[ESMTP_REPLY_TEXT_MAX + 1];
+
+	r->code = get_u16(a, ESMTP_A_RULE_CODE);
+	get_string(a, ESMTP_A_RULE_TEXT, text, sizeof(text));
+	if (*text)
+		r->text = mem_strdup(text);
+}
+
 static void get_rules(const struct nlattr *rules, struct policy *p)
 {
 	const struct nlattr *pos;
@@ -256,6 +275,7 @@ static void get_rules(const struct nlattr *rules, struct policy *p)
 			get_conds(a.tb[ESMTP_A_RULE_CONDS], r);
 		r->action = get_u8(&a, ESMTP_A_RULE_ACTION);
 		r->log = a.tb[ESMTP_A_RULE_LOG];
+		get_reply(&a, r);
 		r->count = get_u64(&a, ESMTP_A_RULE_COUNT);
 	}
 }
@@ -456,9 +476,7 @@ static void get_text(const struct attrs *a, struct event *e)
 
 static void get_event(const struct attrs *a, struct event *e)
 {
-	const struct nlattr *type = sized(a, ESMTP_A_EVENT_TYPE, 2);
-
-	e->type = type ? mnl_attr_get_u16(type) : ESMTP_EVENT_UNSPEC;
+	e->type = get_u16(a, ESMTP_A_EVENT_TYPE);
 	e->action = get_u8(a, ESMTP_A_EVENT_ACTION);
 	e->from_server = a->tb[ESMTP_A_EVENT_FROM_SERVER];
 	e->family = get_u8(a, ESMTP_A_EVENT_FAMILY);

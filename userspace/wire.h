@@ -9,7 +9,7 @@
 #include "event.h"
 #include "status.h"
 
-#define WIRE_RULES_MAX	256	/* rules in one message */
+#define WIRE_RULES_MAX	64	/* rules in one message: with the longest texts half of struct genl's buffer */
 #define WIRE_PIECE_MAX	24576	/* bytes of a table in one message */
 
 /**

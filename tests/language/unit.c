@@ -145,6 +145,14 @@ static void test_families(void)
 	mem_release();
 }
 
+static const char *longest_text(void)
+{
+	char *text = mem_alloc(ESMTP_REPLY_TEXT_MAX + 1);
+
+	memset(text, 'x', ESMTP_REPLY_TEXT_MAX);
+	return text;
+}
+
 static struct policy *policy_new(unsigned int n_rules)
 {
 	struct policy *p = mem_alloc(sizeof(*p));
@@ -157,7 +165,7 @@ static struct policy *policy_new(unsigned int n_rules)
 	p->n_rules = n_rules;
 	p->rules = mem_alloc((n_rules + 1) * sizeof(*p->rules));
 	for (unsigned int i = 0; i < n_rules; i++) {
-		bool keywords = i % 5 == 4;
+		bool keywords = i % 5 == 4, reply = i % 5 == 3;
 
 		p->rules[i] = (struct rule){
 			.loc = { NULL, i + 2, 2, i + 2, 9 },
@@ -174,6 +182,12 @@ static struct policy *policy_new(unsigned int n_rules)
 		if (i % 11 == 5)
 			p->rules[i].conds[0] = (struct cond){ .match = ESMTP_MATCH_RECIPIENT_TEXT,
 							      .table = i + 1, .negate = i % 2 };
+		if (reply)
+			p->rules[i].action = ESMTP_ACTION_REPLY;
+		if (reply && i % 2)
+			p->rules[i].code = (uint16_t)(400 + i % 60);
+		if (reply && i % 3)
+			p->rules[i].text = longest_text();
 	}
 	return p;
 }
@@ -201,7 +215,8 @@ static bool same_policy(const struct policy *a, const struct policy *b)
 
 		if (x->n_conds != y->n_conds || !cond_same(&x->conds[0], &y->conds[0]) ||
 		    (x->n_conds > 1 && !cond_same(&x->conds[1], &y->conds[1])) ||
-		    x->action != y->action || x->log != y->log)
+		    x->action != y->action || x->log != y->log || x->code != y->code ||
+		    !x->text != !y->text || (x->text && strcmp(x->text, y->text)))
 			return false;
 	}
 	return true;

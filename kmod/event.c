@@ -217,6 +217,7 @@ static const char *const action_words[__ESMTP_ACTION_MAX] = {
 	[ESMTP_ACTION_DROP] = "Dropped connection for",
 	[ESMTP_ACTION_RESET] = "Reset connection for",
 	[ESMTP_ACTION_REPLY] = "Closed connection with a reply for",
+	[ESMTP_ACTION_RATE_LIMIT] = "Rate limit exceeded by",
 };
 
 static const char *const event_words[__ESMTP_EVENT_MAX] = {

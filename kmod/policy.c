@@ -105,6 +105,7 @@ static void rules_free(struct esmtp_ns_policy *p)
 	kvfree(p->engine.order);
 	kvfree(p->fired);
 	kvfree(p->fired_base);
+	kvfree(p->full);
 }
 
 /* Room for @n; on failure rules_free() is due all the same. */
@@ -118,7 +119,9 @@ static bool rules_alloc(struct esmtp_ns_policy *p, struct esmtp_rule_size n)
 	p->fired = kvcalloc(n.rules, sizeof(*p->fired), GFP_KERNEL_ACCOUNT);
 	p->fired_base = kvcalloc(n.rules, sizeof(*p->fired_base),
 				 GFP_KERNEL_ACCOUNT);
-	return e->rules && e->conds && e->order && p->fired && p->fired_base;
+	p->full = kvcalloc(n.rules, sizeof(*p->full), GFP_KERNEL_ACCOUNT);
+	return e->rules && e->conds && e->order && p->fired && p->fired_base &&
+	       p->full;
 }
 
 static void rules_copy(struct esmtp_policy *to, const struct esmtp_policy *from)
@@ -159,6 +162,7 @@ static int rules_grow(struct esmtp_ns_policy *p, struct esmtp_rule_size n,
 	swap(p->engine, grown->engine);
 	swap(p->fired, grown->fired);
 	swap(p->fired_base, grown->fired_base);
+	swap(p->full, grown->full);
 out:
 	rules_free(grown);
 	kfree(grown);

@@ -38,6 +38,7 @@ struct esmtp_policy_stats {
  * @base: sums of @stats at the last reset: pc, then event; the namespace's config mutex
  * @fired: times each rule fired, by its index
  * @fired_base: the same at the last reset; the namespace's config mutex
+ * @full: when each rule's bucket is full again, in microseconds; those that limit a rate
  */
 struct esmtp_ns_policy {
 	struct kref ref;
@@ -50,6 +51,7 @@ struct esmtp_ns_policy {
 	u64 base[ESMTP_POLICY_SUMS];
 	atomic64_t *fired;
 	u64 *fired_base;
+	atomic64_t *full;
 };
 
 /* What ESMTP_A_POLICY may hold in ESMTP_CMD_STAGE_POLICY. */
@@ -137,6 +139,15 @@ void esmtp_policy_sums(const struct esmtp_ns_policy *p, u64 *sum);
 
 /** esmtp_policy_fired() - times rule @i fired since the last reset; config mutex held */
 u64 esmtp_policy_fired(const struct esmtp_ns_policy *p, u32 i);
+
+/**
+ * esmtp_policy_within_rate() - whether a rule is within its rate now
+ * @p: policy
+ * @i: index of a rule with ESMTP_ACTION_RATE_LIMIT
+ *
+ * Any context. Return: true if it is; then a token of its bucket is gone.
+ */
+bool esmtp_policy_within_rate(struct esmtp_ns_policy *p, u32 i);
 
 /** esmtp_policy_reset() - counters of a policy to zero; config mutex held */
 void esmtp_policy_reset(struct esmtp_ns_policy *p);

@@ -29,6 +29,10 @@ static const struct nla_policy rule_attrs[ESMTP_A_RULE_MAX + 1] = {
 	[ESMTP_A_RULE_CODE] = { .type = NLA_U16 },
 	[ESMTP_A_RULE_TEXT] = { .type = NLA_STRING,
 				.len = ESMTP_REPLY_TEXT_MAX },
+	[ESMTP_A_RULE_RATE] = NLA_POLICY_RANGE(NLA_U32, 1, ESMTP_RATE_MAX),
+	[ESMTP_A_RULE_RATE_SECONDS] = { .type = NLA_U32 },
+	[ESMTP_A_RULE_RATE_BURST] = NLA_POLICY_RANGE(NLA_U32, 1,
+						     ESMTP_RATE_MAX),
 };
 
 const struct nla_policy esmtp_rule_list_attrs[ESMTP_A_RULE_LIST_MAX + 1] = {
@@ -207,6 +211,11 @@ static int reply_parse(struct esmtp_rule *rule, struct nlattr **tb,
 	return rule->text ? 0 : -ENOMEM;
 }
 
+static u32 get_number(const struct nlattr *nla)
+{
+	return nla ? nla_get_u32(nla) : 0;
+}
+
 static int rule_parse(struct esmtp_policy *p,
 		      const struct esmtp_table_set *tables,
 		      const struct nlattr *nest,
@@ -227,6 +236,11 @@ static int rule_parse(struct esmtp_policy *p,
 				     "a rule needs an action");
 	rule->action = nla_get_u8(tb[ESMTP_A_RULE_ACTION]);
 	rule->log = nla_get_flag(tb[ESMTP_A_RULE_LOG]);
+	rule->rate = (struct esmtp_rate) {
+		.events = get_number(tb[ESMTP_A_RULE_RATE]),
+		.seconds = get_number(tb[ESMTP_A_RULE_RATE_SECONDS]),
+		.burst = get_number(tb[ESMTP_A_RULE_RATE_BURST]),
+	};
 	err = conds_parse(p, rule, tables, tb[ESMTP_A_RULE_CONDS], extack);
 	if (!err)
 		err = reply_parse(rule, tb, extack);
@@ -360,6 +374,16 @@ static int put_reply(struct sk_buff *skb, const struct esmtp_rule *rule)
 				    rule->text) : 0;
 }
 
+static int put_rate(struct sk_buff *skb, const struct esmtp_rate *r)
+{
+	if (!r->events)
+		return 0;
+	return nla_put_u32(skb, ESMTP_A_RULE_RATE, r->events) ||
+	       nla_put_u32(skb, ESMTP_A_RULE_RATE_SECONDS, r->seconds) ||
+	       nla_put_u32(skb, ESMTP_A_RULE_RATE_BURST, r->burst) ?
+	       -EMSGSIZE : 0;
+}
+
 int esmtp_rule_put(struct sk_buff *skb, const struct esmtp_policy *p, u32 i,
 		   u64 fired)
 {
@@ -371,7 +395,7 @@ int esmtp_rule_put(struct sk_buff *skb, const struct esmtp_policy *p, u32 i,
 	if (put_conds(skb, p, rule) ||
 	    nla_put_u8(skb, ESMTP_A_RULE_ACTION, rule->action) ||
 	    (rule->log && nla_put_flag(skb, ESMTP_A_RULE_LOG)) ||
-	    put_reply(skb, rule) ||
+	    put_reply(skb, rule) || put_rate(skb, &rule->rate) ||
 	    nla_put_u64_64bit(skb, ESMTP_A_RULE_COUNT, fired,
 			      ESMTP_A_RULE_PAD)) {
 		nla_nest_cancel(skb, nest);

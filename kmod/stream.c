@@ -65,12 +65,20 @@ static void hear(struct esmtp_sink *sink, const struct esmtp_event *ev)
 	esmtp_event_note(to->s->en, to->notes, to->s->policy, to->dir, ev);
 }
 
+static bool within_rate(struct esmtp_sink *sink, u16 rule)
+{
+	struct stream_sink *to = container_of(sink, struct stream_sink, sink);
+
+	return esmtp_policy_within_rate(to->s->policy, rule);
+}
+
 u32 esmtp_stream_feed(struct esmtp_session *s, enum esmtp_dir dir,
 		      const u8 *bytes, u32 len, struct esmtp_result *r,
 		      struct list_head *notes)
 {
 	struct stream_sink to = {
 		.sink.event = hear,
+		.sink.within_rate = within_rate,
 		.s = s,
 		.dir = dir,
 		.notes = notes,

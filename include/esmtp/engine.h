@@ -66,6 +66,18 @@ struct esmtp_cond {
 #define ESMTP_FIELD_CONDS_MAX	32	/* conditions about fields of the header, in one policy */
 
 /**
+ * struct esmtp_rate - how often something may happen
+ * @events: so often, 1 … ESMTP_RATE_MAX
+ * @seconds: in this time, 1 or 60
+ * @burst: and so often at once, 1 … ESMTP_RATE_MAX
+ */
+struct esmtp_rate {
+	u32 events;
+	u32 seconds;
+	u32 burst;
+};
+
+/**
  * struct esmtp_rule - one match line of a policy: all its conditions must hold
  * @held: their bits, 0 where there is but one; by esmtp_policy_prepare()
  * @first: index of its first condition
@@ -75,6 +87,7 @@ struct esmtp_cond {
  * @text_len: bytes of @text
  * @code: of ESMTP_ACTION_REPLY, 0 = ESMTP_REPLY_CODE
  * @text: of ESMTP_ACTION_REPLY: what stands behind the code; NULL = what was wrong
+ * @rate: of ESMTP_ACTION_RATE_LIMIT, else zero
  */
 struct esmtp_rule {
 	u64 held;
@@ -85,6 +98,7 @@ struct esmtp_rule {
 	u8 text_len;
 	u16 code;
 	const char *text;
+	struct esmtp_rate rate;
 };
 
 /*
@@ -198,11 +212,13 @@ enum esmtp_verdict {
 /**
  * struct esmtp_sink - who hears of events, while the bytes are being read
  * @event: takes one; it lives no longer than the call
+ * @within_rate: a rule with ESMTP_ACTION_RATE_LIMIT would fire: true if it is within its rate
  *
  * One byte can cause any number of them.
  */
 struct esmtp_sink {
 	void (*event)(struct esmtp_sink *sink, const struct esmtp_event *ev);
+	bool (*within_rate)(struct esmtp_sink *sink, u16 rule);
 };
 
 #define ESMTP_EDITS_MAX		32
@@ -613,6 +629,17 @@ u64 esmtp_engine_content_left(const struct esmtp_engine *e);
  * ESMTP_END_FOUND if CR LF . CR LF may end in it; then no other bit counts.
  */
 u8 esmtp_end_scan(u8 before, const u8 *data, u32 len);
+
+/**
+ * esmtp_rate_take() - take a token out of a rate's bucket
+ * @r: rate
+ * @full: when the bucket is full again; 0 at the start
+ * @now: microseconds
+ * @next: set to when it will be full
+ *
+ * Return: false if there is none: the bucket stays as it is.
+ */
+bool esmtp_rate_take(const struct esmtp_rate *r, u64 full, u64 now, u64 *next);
 
 /* The longest reply of ours: code, blank, text, CR LF. */
 #define ESMTP_ANSWER_MAX (4 + ESMTP_REPLY_TEXT_MAX + 2)

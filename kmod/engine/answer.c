@@ -41,6 +41,22 @@ static void put_number(struct line *l, u32 n)
 	put(l, digits + i, sizeof(digits) - i);
 }
 
+static void put_rate(struct line *l, const struct esmtp_rate *r)
+{
+	put_word(l, "more than ");
+	put_number(l, r->events);
+	put_word(l, r->seconds == 1 ? " a second" : " a minute");
+	put_word(l, ", try again later");
+}
+
+/* A limit of ours has nothing to do with what the client sends: it may come again. */
+static u16 code_of(const struct esmtp_rule *r)
+{
+	if (r->action == ESMTP_ACTION_RATE_LIMIT)
+		return 421;
+	return r->code ? r->code : ESMTP_REPLY_CODE;
+}
+
 /* For the person who reads it in a bounce: what was wrong, and what would have been right. */
 static void put_reason(struct line *l, const struct esmtp_policy *p,
 		       const struct esmtp_rule *rule)
@@ -91,7 +107,7 @@ u32 esmtp_answer_write(const struct esmtp_policy *p, u16 rule,
 		       u8 line[ESMTP_ANSWER_MAX])
 {
 	const struct esmtp_rule *r = &p->rules[rule];
-	u16 code = r->code ? r->code : ESMTP_REPLY_CODE;
+	u16 code = code_of(r);
 	struct line l = { .at = line };
 
 	put_number(&l, code);
@@ -101,7 +117,10 @@ u32 esmtp_answer_write(const struct esmtp_policy *p, u16 rule,
 	} else {
 		put_number(&l, code / 100);
 		put_word(&l, ".7.1 ");
-		put_reason(&l, p, r);
+		if (r->action == ESMTP_ACTION_RATE_LIMIT)
+			put_rate(&l, &r->rate);
+		else
+			put_reason(&l, p, r);
 	}
 	line[l.len++] = '\r';
 	line[l.len++] = '\n';

@@ -196,6 +196,9 @@ void esmtp_reply_read(struct esmtp_feed *f);
 /* no part of a reply has been read whose end is still to come */
 bool esmtp_between_replies(const struct esmtp_engine *e);
 
+/* rate.c: NULL, or what is wrong with a rate */
+const char *esmtp_rate_check(const struct esmtp_rate *r);
+
 /* path.c: the bytes of a MAIL or RCPT line behind the verb. */
 void esmtp_path_begin(struct esmtp_feed *f);
 bool esmtp_path_byte(struct esmtp_feed *f, u8 c);	/* at f->pos; true = the connection closes */

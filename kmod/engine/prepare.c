@@ -188,6 +188,14 @@ static const char *check_reply(const struct esmtp_policy *p,
 	return NULL;
 }
 
+static const char *check_rate(const struct esmtp_policy *p,
+			      const struct esmtp_rule *rule)
+{
+	const char *why = esmtp_rate_check(&rule->rate);
+
+	return why ? why : check_reply(p, rule);
+}
+
 static const char *check_rule(const struct esmtp_policy *p,
 			      const struct esmtp_rule *rule)
 {
@@ -210,10 +218,15 @@ static const char *check_rule(const struct esmtp_policy *p,
 	}
 	if (rule->action != ESMTP_ACTION_REPLY && (rule->code || rule->text))
 		return "only a reply has a code and a text";
+	if (rule->action != ESMTP_ACTION_RATE_LIMIT &&
+	    (rule->rate.events || rule->rate.seconds || rule->rate.burst))
+		return "only rate-limit has a rate";
 	if (rule->action == ESMTP_ACTION_MASK)
 		return check_mask(p, rule);
 	if (rule->action == ESMTP_ACTION_REPLY)
 		return check_reply(p, rule);
+	if (rule->action == ESMTP_ACTION_RATE_LIMIT)
+		return check_rate(p, rule);
 	return NULL;
 }
 
@@ -321,7 +334,8 @@ static u64 masked_members(const struct esmtp_policy *p, enum esmtp_match match)
 	for (i = p->first[match]; i < p->first[match + 1]; i++) {
 		c = &p->conds[p->order[i]];
 		rule = &p->rules[c->rule];
-		if (rule->n_conds > 1 || rule->action == ESMTP_ACTION_COUNT)
+		if (rule->n_conds > 1 || rule->action == ESMTP_ACTION_COUNT ||
+		    rule->action == ESMTP_ACTION_RATE_LIMIT)
 			continue;
 		wanted = c->negate ? matches[match].all & ~c->set : c->set;
 		if (rule->action == ESMTP_ACTION_MASK)

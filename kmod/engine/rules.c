@@ -68,7 +68,8 @@ static bool closes(const struct esmtp_rule *rule)
 {
 	return rule->action == ESMTP_ACTION_DROP ||
 	       rule->action == ESMTP_ACTION_RESET ||
-	       rule->action == ESMTP_ACTION_REPLY;
+	       rule->action == ESMTP_ACTION_REPLY ||
+	       rule->action == ESMTP_ACTION_RATE_LIMIT;
 }
 
 static enum esmtp_verdict verdict_of(const struct esmtp_rule *rule)
@@ -77,6 +78,7 @@ static enum esmtp_verdict verdict_of(const struct esmtp_rule *rule)
 	case ESMTP_ACTION_DROP:
 		return ESMTP_CLOSE_DROP;
 	case ESMTP_ACTION_REPLY:
+	case ESMTP_ACTION_RATE_LIMIT:
 		return ESMTP_CLOSE_REPLY;
 	default:
 		return ESMTP_CLOSE_RESET;
@@ -99,6 +101,13 @@ static bool completes(struct esmtp_engine *e, const struct esmtp_rule *rule,
 		return true;
 	e->held |= 1ull << c->held;
 	return (e->held & rule->held) == rule->held;
+}
+
+/* A rule that limits a rate does nothing as long as that is kept. */
+static bool is_within_rate(struct esmtp_feed *f, u16 rule)
+{
+	return f->p->rules[rule].action == ESMTP_ACTION_RATE_LIMIT &&
+	       f->sink->within_rate(f->sink, rule);
 }
 
 /**
@@ -125,7 +134,7 @@ static bool meet(struct esmtp_feed *f, u32 i, const struct met *met)
 	const struct esmtp_rule *rule = &f->p->rules[c->rule];
 	struct esmtp_event *ev;
 
-	if (!completes(f->e, rule, c))
+	if (!completes(f->e, rule, c) || is_within_rate(f, c->rule))
 		return false;
 	ev = esmtp_emit(f, ESMTP_EVENT_RULE, rule->action, rule->log);
 	ev->rule = c->rule;

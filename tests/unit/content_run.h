@@ -131,7 +131,7 @@ static inline u32 run_call(struct run *run, struct harness *h, const u8 *p,
 {
 	struct esmtp_result r = { .content = true };
 	u8 *copy = malloc(len);	/* exactly as long, for ASan */
-	struct fires_sink fires = { { note_fire }, run, run->n };
+	struct fires_sink fires = { { .event = note_fire }, run, run->n };
 	struct esmtp_feed f = {
 		.e = &h->engine, .p = &h->policy, .r = &r, .data = copy,
 		.len = len, .dir = ESMTP_DIR_CLIENT, .sink = &fires.sink,

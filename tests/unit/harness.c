@@ -116,6 +116,15 @@ void harness_prepare(struct harness *h)
 		fail_msg("rule %u: %s", bad, why);
 }
 
+static bool within_rate(struct esmtp_sink *sink, u16 rule)
+{
+	struct harness *h = (struct harness *)
+		((char *)sink - offsetof(struct harness, sink));
+
+	assert_int_equal(h->policy.rules[rule].action, ESMTP_ACTION_RATE_LIMIT);
+	return h->n_asked++ < h->tokens;
+}
+
 static void hear(struct esmtp_sink *sink, const struct esmtp_event *ev)
 {
 	struct harness *h = (struct harness *)
@@ -144,6 +153,7 @@ void harness_init(struct harness *h)
 	h->policy.flags = ESMTP_POLICY_F_MASK_BANNER |
 			  ESMTP_POLICY_F_BLANK_BRACKETS;
 	h->sink.event = hear;
+	h->sink.within_rate = within_rate;
 	harness_rule(h, ESMTP_MATCH_CMD_LINE_LENGTH, 512,
 		     ESMTP_ACTION_DROP, true);
 	harness_rule(h, ESMTP_MATCH_CMD_RCPT_COUNT, 100,
@@ -631,6 +641,7 @@ static void one_cut(const struct harness *model, const struct step *steps,
 
 	harness_init(&h);
 	h.policy = model->policy;
+	h.tokens = model->tokens;
 	memcpy(h.rules, model->rules, sizeof(h.rules));
 	memcpy(h.conds, model->conds, sizeof(h.conds));
 	harness_run(&h, steps, n, cut);

@@ -87,6 +87,8 @@ struct step {
  * @n_events: how many
  * @n_edits: edits so far
  * @n_calls: calls of the engine so far
+ * @tokens: how often a rule that limits a rate is within it
+ * @n_asked: how often that was asked so far
  * @verdict: ESMTP_PASS = open
  * @bypass: inspection has ended
  */
@@ -107,6 +109,8 @@ struct harness {
 	u32 n_events;
 	u32 n_edits;
 	u32 n_calls;
+	u32 tokens;
+	u32 n_asked;
 	enum esmtp_verdict verdict;
 	bool bypass;
 };

@@ -247,6 +247,46 @@ static void test_latched_and_bypass(void **state)
 	harness_free(&h);
 }
 
+/* Within the rate a rule does nothing, and the next ones do; over it the client is told to come again. */
+static void test_rate(void **state)
+{
+	const struct step steps[] = {
+		S("220\r\n"), C("NOOP\r\nNOOP\r\n"), S("250 1\r\n250 2\r\n"),
+		C("NOOP\r\nNOOP\r\n"), S("250 3\r\n250 never seen\r\n"),
+	};
+	struct harness h;
+
+	(void)state;
+	harness_init(&h);
+	harness_no_rules(&h);
+	harness_rule(&h, ESMTP_MATCH_CMD_VERB, 1u << ESMTP_VERB_NOOP,
+		     ESMTP_ACTION_RATE_LIMIT, true);
+	h.rules[0].rate = (struct esmtp_rate){ 10, 60, 3 };
+	harness_rule(&h, ESMTP_MATCH_CMD_VERB, 1u << ESMTP_VERB_NOOP,
+		     ESMTP_ACTION_COUNT, true);
+	h.tokens = 3;
+	harness_all_cuts(&h, steps, 5, 50);
+	assert_int_equal(h.n_asked, 4);
+	harness_expect_events(&h, "rule#1(NOOP) rule#1(NOOP) rule#1(NOOP) rule#0(NOOP)");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_REPLY);
+	assert_int_equal(h.engine.closed_by, 0);
+	harness_expect(&h, ESMTP_DIR_SERVER,
+		       "220\r\n250 1\r\n250 2\r\n250 3\r\n");
+	harness_free(&h);
+	/* mode monitor only says so */
+	harness_init(&h);
+	harness_no_rules(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	harness_rule(&h, ESMTP_MATCH_CMD_VERB, 1u << ESMTP_VERB_NOOP,
+		     ESMTP_ACTION_RATE_LIMIT, true);
+	h.rules[0].rate = (struct esmtp_rate){ 10, 60, 3 };
+	h.tokens = 1;
+	harness_run(&h, steps, 5, (struct cut){ CUT_NONE, 0 });
+	assert_int_equal(harness_fired(&h, 0), 3);
+	assert_int_equal(h.verdict, ESMTP_PASS);
+	harness_free(&h);
+}
+
 /* The words of the only rule of @h. */
 static void expect_answer(struct harness *h, const char *want)
 {
@@ -294,6 +334,15 @@ static void test_words(void **state)
 	rule = one_rule(&h, ESMTP_MATCH_SENDER_LENGTH, ESMTP_U32_MAX - 1);
 	rule->code = 550;
 	expect_answer(&h, "550 5.7.1 sender address longer than 4294967294\r\n");
+	rule->action = ESMTP_ACTION_RATE_LIMIT;
+	rule->code = 0;
+	rule->rate = (struct esmtp_rate){ 10, 1, 20 };
+	expect_answer(&h, "421 4.7.1 more than 10 a second, try again later\r\n");
+	rule->rate.seconds = 60;
+	expect_answer(&h, "421 4.7.1 more than 10 a minute, try again later\r\n");
+	rule->action = ESMTP_ACTION_REPLY;
+	rule->rate = (struct esmtp_rate){ 0 };
+	rule->code = 550;
 	rule->text = "5.1.7 go away";
 	rule->text_len = 13;
 	expect_answer(&h, "550 5.1.7 go away\r\n");
@@ -376,6 +425,29 @@ static void test_check_text(void **state)
 	harness_free(&h);
 }
 
+static void test_check_rate(void **state)
+{
+	struct esmtp_rule *rule;
+	struct harness h;
+
+	(void)state;
+	rule = one_rule(&h, ESMTP_MATCH_CMD_VERB, 1);
+	rule->action = ESMTP_ACTION_RATE_LIMIT;
+	check(&h, "a rate is for a second or for a minute");
+	rule->rate = (struct esmtp_rate){ 1, 60, 1 };
+	check(&h, NULL);
+	rule->code = 421;
+	check(&h, "only a reply has a code and a text");
+	rule->code = 0;
+	rule->action = ESMTP_ACTION_DROP;
+	check(&h, "only rate-limit has a rate");
+	one_rule(&h, ESMTP_MATCH_BODY_LINE_LENGTH, 1)->rate =
+		(struct esmtp_rate){ 1, 1, 1 };
+	h.rules[0].action = ESMTP_ACTION_RATE_LIMIT;
+	check(&h, place);
+	harness_free(&h);
+}
+
 /* Kinds of match that a reply can stand behind. */
 static bool has_place(enum esmtp_match match)
 {
@@ -424,9 +496,11 @@ int main(void)
 		cmocka_unit_test(test_invalid_recipients),
 		cmocka_unit_test(test_instead_of_an_invitation),
 		cmocka_unit_test(test_latched_and_bypass),
+		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_check_code),
 		cmocka_unit_test(test_check_text),
+		cmocka_unit_test(test_check_rate),
 		cmocka_unit_test(test_check_place),
 	};
 

@@ -96,6 +96,7 @@
 #define ESMTP_TABLE_SIZE_MAX	1048576	/* bytes of one table, and of one source */
 #define ESMTP_TABLES_SIZE_MAX	4194304	/* bytes of all tables and sources of one configuration */
 #define ESMTP_REPLY_TEXT_MAX	200	/* characters behind the code of a reply */
+#define ESMTP_RATE_MAX		10000	/* of a rate, and of a burst */
 #define ESMTP_REPLY_CODE	554	/* of a reply whose rule names none */
 
 enum esmtp_cmd {
@@ -161,6 +162,9 @@ enum esmtp_rule_attr {
 	ESMTP_A_RULE_COUNT,		/* answers only, u64: times fired */
 	ESMTP_A_RULE_CODE,		/* u16: 400 … 459, 500 … 559; ACTION_REPLY only, absent = ESMTP_REPLY_CODE */
 	ESMTP_A_RULE_TEXT,		/* string, 1 … ESMTP_REPLY_TEXT_MAX printable ASCII: what stands behind it; ACTION_REPLY only, absent = what was wrong */
+	ESMTP_A_RULE_RATE,		/* u32: 1 … ESMTP_RATE_MAX; ACTION_RATE_LIMIT only, as the next two; all are needed */
+	ESMTP_A_RULE_RATE_SECONDS,	/* u32: in this time, 1 or 60 */
+	ESMTP_A_RULE_RATE_BURST,	/* u32: and so often at once, 1 … ESMTP_RATE_MAX */
 	__ESMTP_A_RULE_MAX,
 };
 #define ESMTP_A_RULE_MAX (__ESMTP_A_RULE_MAX - 1)
@@ -260,6 +264,7 @@ enum esmtp_action {
 	ESMTP_ACTION_DROP,	/* close: silence to the client, RST to the server */
 	ESMTP_ACTION_RESET,	/* close: RST to both */
 	ESMTP_ACTION_REPLY,	/* close: one reply and FIN to the client, RST to the server; CMD_* and SENDER_* only */
+	ESMTP_ACTION_RATE_LIMIT, /* over the rate: REPLY with 421; within it the rule does not fire */
 	__ESMTP_ACTION_MAX,
 };
 #define ESMTP_ACTION_MAX (__ESMTP_ACTION_MAX - 1)

@@ -90,6 +90,8 @@ enum verbs_how {
  * @log: an event is wanted
  * @code: of a reply, or NULL
  * @text: of a reply, or NULL
+ * @rate: of a limited rate, or NULL
+ * @burst: of a limited rate, or NULL
  * @word: see enum item_kind
  * @arg: see enum item_kind
  * @words: see enum item_kind
@@ -105,6 +107,8 @@ struct item {
 	bool log;
 	struct word *code;
 	struct word *text;
+	struct word *rate;
+	struct word *burst;
 	struct word *word;
 	struct word *arg;
 	struct words words;

@@ -20,6 +20,9 @@
  * @log: an event is sent too
  * @code: of a reply, 0 = none was given
  * @text: of a reply, NULL = none was given
+ * @rate: of a limited rate: so many
+ * @seconds: in this time: 1 or 60
+ * @burst: and so many at once
  * @count: times fired, when read from the kernel
  */
 struct rule {
@@ -30,6 +33,9 @@ struct rule {
 	bool log;
 	uint16_t code;
 	const char *text;
+	uint32_t rate;
+	uint32_t seconds;
+	uint32_t burst;
 	uint64_t count;
 };
 

@@ -2,6 +2,7 @@
 /*
  * What a policy means.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -260,11 +261,39 @@ static void reply_text(const struct word *w, struct rule *r, struct erecs *error
 	r->text = w->text;
 }
 
-/* A reply has its place between commands. */
+#define BURST_DEFAULT 5		/* as nft has it */
+
+/* N/second or N/minute. */
+static void read_rate(const struct word *w, struct rule *r, struct erecs *errors)
+{
+	char *end;
+	unsigned long n = strtoul(w->text, &end, 10);
+
+	if (!strcasecmp(end, "/second"))
+		r->seconds = 1;
+	else if (!strcasecmp(end, "/minute"))
+		r->seconds = 60;
+	if (!isdigit((unsigned char)*w->text) || !r->seconds || !n || n > ESMTP_RATE_MAX)
+		erec_add(errors, &w->loc,
+			 "a rate is N/second or N/minute, where N is a number from 1 to %d", ESMTP_RATE_MAX);
+	r->rate = (uint32_t)n;
+}
+
+static void rule_rate(const struct item *item, struct rule *r, struct erecs *errors)
+{
+	r->burst = BURST_DEFAULT;
+	read_rate(item->rate, r, errors);
+	if (item->burst)
+		read_number(item->burst, 1, ESMTP_RATE_MAX, "a burst", errors, &r->burst);
+}
+
+/* A reply has its place between commands, and who is over a rate gets one. */
 static void check_reply(const struct item *item, struct rule *r, struct erecs *errors)
 {
-	if (r->action != ESMTP_ACTION_REPLY)
+	if (r->action != ESMTP_ACTION_REPLY && r->action != ESMTP_ACTION_RATE_LIMIT)
 		return;
+	if (item->rate)
+		rule_rate(item, r, errors);
 	if (item->code)
 		reply_code(item->code, r, errors);
 	if (item->text)
@@ -272,7 +301,8 @@ static void check_reply(const struct item *item, struct rule *r, struct erecs *e
 	for (unsigned int i = 0; i < r->n_conds; i++)
 		if (!cond_of_command(r->conds[i].match)) {
 			erec_add(errors, &item->loc,
-				 "reply stands between commands: it is for cmd, sender-address, recipient-address and invalid-recipients; expected drop, reset or log");
+				 "%s stands between commands: it is for cmd, sender-address, recipient-address and invalid-recipients; expected drop, reset or log",
+				 action_name(r->action));
 			return;
 		}
 }

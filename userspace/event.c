@@ -118,6 +118,8 @@ static const char *did(const struct event *e)
 		return "Reset connection for";
 	case ESMTP_ACTION_REPLY:
 		return "Closed connection with a reply for";
+	case ESMTP_ACTION_RATE_LIMIT:
+		return "Rate limit exceeded by";
 	case ESMTP_ACTION_MASK:
 		return e->type == ESMTP_EVENT_RULE ? "Masked header flags for"
 						   : "Masked command for";

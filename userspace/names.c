@@ -69,6 +69,7 @@ static const struct {
 	[ESMTP_ACTION_DROP] = { "drop", "drop-connection", "drop" },
 	[ESMTP_ACTION_RESET] = { "reset", "reset", "reset" },
 	[ESMTP_ACTION_REPLY] = { "reply", "reply", "reply" },
+	[ESMTP_ACTION_RATE_LIMIT] = { "rate-limit", "rate-limit", "rate-limit" },
 };
 
 static const char *const keywords[__ESMTP_KW_MAX] = {

@@ -125,6 +125,10 @@ static json_t *rule_json(const struct rule *r, bool counters)
 		json_object_set_new(j, "code", number(r->code ? r->code : ESMTP_REPLY_CODE));
 	if (r->text)
 		json_object_set_new(j, "text", text_json(r->text));
+	if (r->action == ESMTP_ACTION_RATE_LIMIT)
+		json_object_set_new(j, "rate", json_pack("{s:o, s:s, s:o}", "events", number(r->rate),
+							 "per", r->seconds == 1 ? "second" : "minute",
+							 "burst", number(r->burst)));
 	json_object_set_new(j, "log", json_boolean(r->log));
 	if (counters)
 		json_object_set_new(j, "count", number(r->count));

@@ -139,6 +139,9 @@ static void put_action(struct output *o, const struct rule *r, const char *actio
 		fprintf(o->f, " %u", r->code);
 	if (r->text)
 		fprintf(o->f, " \"%s\"", r->text);
+	if (r->action == ESMTP_ACTION_RATE_LIMIT)
+		fprintf(o->f, " %u/%s burst %u", r->rate, r->seconds == 1 ? "second" : "minute",
+			r->burst);
 	if (r->log)
 		fprintf(o->f, "%slog", *action ? " " : "");
 }

@@ -66,6 +66,7 @@ static struct cond_item *cond_new(const struct location *loc, int match, struct 
 static struct cond_item *cond_add(struct cond_item *head, struct cond_item *cond);
 static struct item *action_new(const struct location *loc, int action, bool log);
 static struct item *reply_new(const struct location *loc, struct word *code, struct word *text);
+static struct item *rate_new(const struct location *loc, struct word *rate, struct word *burst);
 static struct item *inspect_new(const struct location *loc, enum inspect_kind kind,
 				struct word *class, struct word *policy);
 static struct stmt *stmt_new(const struct location *loc, enum stmt_kind kind, struct word *name);
@@ -99,6 +100,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
 %token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask" REPLY "reply"
 %token FILETYPE "filetype"
+%token RATE "rate-limit" BURST "burst"
 %token REGEX "regex" NOCASE "nocase" DOMAINS "domains"
 %token CONNECTIONS "connections"
 %token HOST "host" SADDR "saddr" DADDR "daddr" DPORT "dport" IIFNAME "iifname" OIFNAME "oifname"
@@ -331,6 +333,8 @@ verdict		: CONTINUE		{ $$ = action_new(&@$, ESMTP_ACTION_COUNT, false); }
 		| REPLY			{ $$ = reply_new(&@$, NULL, NULL); }
 		| REPLY NUMBER		{ $$ = reply_new(&@$, $2, NULL); }
 		| REPLY NUMBER STRING	{ $$ = reply_new(&@$, $2, $3); }
+		| RATE WORD		{ $$ = rate_new(&@$, $2, NULL); }
+		| RATE WORD BURST NUMBER { $$ = rate_new(&@$, $2, $4); }
 		;
 
 class_body	: class_lines
@@ -492,6 +496,15 @@ static struct item *reply_new(const struct location *loc, struct word *code, str
 	return item;
 }
 
+static struct item *rate_new(const struct location *loc, struct word *rate, struct word *burst)
+{
+	struct item *item = action_new(loc, ESMTP_ACTION_RATE_LIMIT, false);
+
+	item->rate = rate;
+	item->burst = burst;
+	return item;
+}
+
 /* The action's item becomes the match: it has the verdict already. */
 static struct item *match_new(const struct location *loc, struct cond_item *conds,
 			      struct item *action)
@@ -596,6 +609,7 @@ static int drop_conditions(yysymbol_kind_t *want, int n)
 		case YYSYMBOL_RESET:
 		case YYSYMBOL_MASK:
 		case YYSYMBOL_REPLY:
+		case YYSYMBOL_RATE:
 			want[kept++] = want[i];
 			break;
 		default:

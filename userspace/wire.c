@@ -67,6 +67,11 @@ static void put_rule(struct nlmsghdr *nlh, const struct rule *r, struct attr_pla
 		mnl_attr_put_u16(nlh, ESMTP_A_RULE_CODE, r->code);
 	if (r->text)
 		mnl_attr_put_strz(nlh, ESMTP_A_RULE_TEXT, r->text);
+	if (r->action == ESMTP_ACTION_RATE_LIMIT) {
+		mnl_attr_put_u32(nlh, ESMTP_A_RULE_RATE, r->rate);
+		mnl_attr_put_u32(nlh, ESMTP_A_RULE_RATE_SECONDS, r->seconds);
+		mnl_attr_put_u32(nlh, ESMTP_A_RULE_RATE_BURST, r->burst);
+	}
 	mnl_attr_nest_end(nlh, nest);
 	place(places, first, nlh, &r->loc);
 }
@@ -276,6 +281,9 @@ static void get_rules(const struct nlattr *rules, struct policy *p)
 		r->action = get_u8(&a, ESMTP_A_RULE_ACTION);
 		r->log = a.tb[ESMTP_A_RULE_LOG];
 		get_reply(&a, r);
+		r->rate = get_u32(&a, ESMTP_A_RULE_RATE);
+		r->seconds = get_u32(&a, ESMTP_A_RULE_RATE_SECONDS);
+		r->burst = get_u32(&a, ESMTP_A_RULE_RATE_BURST);
 		r->count = get_u64(&a, ESMTP_A_RULE_COUNT);
 	}
 }

@@ -184,6 +184,12 @@ static struct policy *policy_new(unsigned int n_rules)
 							      .table = i + 1, .negate = i % 2 };
 		if (reply)
 			p->rules[i].action = ESMTP_ACTION_REPLY;
+		if (i % 5 == 2) {
+			p->rules[i].action = ESMTP_ACTION_RATE_LIMIT;
+			p->rules[i].rate = i + 1;
+			p->rules[i].seconds = i % 2 ? 1 : 60;
+			p->rules[i].burst = i + 2;
+		}
 		if (reply && i % 2)
 			p->rules[i].code = (uint16_t)(400 + i % 60);
 		if (reply && i % 3)
@@ -216,6 +222,7 @@ static bool same_policy(const struct policy *a, const struct policy *b)
 		if (x->n_conds != y->n_conds || !cond_same(&x->conds[0], &y->conds[0]) ||
 		    (x->n_conds > 1 && !cond_same(&x->conds[1], &y->conds[1])) ||
 		    x->action != y->action || x->log != y->log || x->code != y->code ||
+		    x->rate != y->rate || x->seconds != y->seconds || x->burst != y->burst ||
 		    !x->text != !y->text || (x->text && strcmp(x->text, y->text)))
 			return false;
 	}

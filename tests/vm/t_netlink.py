@@ -78,6 +78,19 @@ def action(value, **kw):
     return u8(ESMTP_A_RULE_ACTION, value, **kw)
 
 
+def code(value, **kw):
+    return Attr(ESMTP_A_RULE_CODE, struct.pack("<H", value), **kw)
+
+
+def words(value, **kw):
+    return Attr(ESMTP_A_RULE_TEXT, value, **kw)
+
+
+def rate(events, seconds, burst):
+    return [u32(ESMTP_A_RULE_RATE, events), u32(ESMTP_A_RULE_RATE_SECONDS, seconds),
+            u32(ESMTP_A_RULE_RATE_BURST, burst)]
+
+
 def line_rule(n, act=None, log=False, **kw):
     attrs = [one(match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(n)),
              action(ESMTP_ACTION_COUNT if act is None else act)]
@@ -245,6 +258,37 @@ def rule_refusals():
            errno.ERANGE, "", None)
 
 
+def reply_refusals():
+    bad = {"bad": True}
+    length = one(match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(5))
+    reply, limited = action(ESMTP_ACTION_REPLY), action(ESMTP_ACTION_RATE_LIMIT)
+    yield "code 0", rule(length, reply, code(0, **bad)), errno.EINVAL, "400 to 459", None
+    for n in 1, 250, 354, 399, 460, 499, 560, 65535:
+        yield f"code {n}", rule(length, reply, code(n), **bad), errno.EINVAL, "400 to 459", None
+    yield "short code", rule(length, reply, u8(ESMTP_A_RULE_CODE, 1, **bad)), errno.EINVAL, "", None
+    for text in b"\0", b"":
+        yield f"text {text}", rule(length, reply, words(text, **bad)), errno.EINVAL, "", None
+    for text in b"a\r\n", b"a\0b", b"\x7f", b"\xc3\xa4", b'"':
+        yield f"text {text}", rule(length, reply, words(text), **bad), errno.EINVAL, "printable", None
+    yield "long text", rule(length, reply, words(b"x" * 201, **bad)), errno.ERANGE, "", None
+    yield "code of a drop", rule(length, action(ESMTP_ACTION_DROP), code(554), **bad), errno.EINVAL, "only a reply", None
+    yield "text of a drop", rule(length, action(ESMTP_ACTION_DROP), words(b"x"), **bad), errno.EINVAL, "only a reply", None
+    body = cond(match(ESMTP_MATCH_BODY_LINE_LENGTH), limit(5))
+    yield "reply in content", rule(conds(body), reply, **bad), errno.EINVAL, "between commands", None
+    yield ("reply to a keyword", rule(one(match(ESMTP_MATCH_EHLO_KEYWORD), members(1)), reply, **bad), errno.EINVAL,
+           "between commands", None)
+    yield ("reply to a command and content", rule(conds(cond(match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(5)), body), reply,
+                                                  **bad), errno.EINVAL, "between commands", None)
+    yield "no rate", rule(length, limited, **bad), errno.EINVAL, "a rate is", None
+    yield "rate for an hour", rule(length, limited, *rate(1, 3600, 1), **bad), errno.EINVAL, "for a minute", None
+    yield "no burst", rule(length, limited, *rate(1, 60, 1)[:2], **bad), errno.EINVAL, "a burst is", None
+    for n in 0, 10001, 0xffffffff:
+        yield (f"rate {n}", rule(length, limited, u32(ESMTP_A_RULE_RATE, n, **bad), *rate(1, 60, 1)[1:]), errno.ERANGE,
+               "", None)
+    yield "rate of a drop", rule(length, action(ESMTP_ACTION_DROP), *rate(1, 1, 1), **bad), errno.EINVAL, "only rate-limit", None
+    yield "rate in content", rule(conds(body), limited, *rate(1, 1, 1), **bad), errno.EINVAL, "between commands", None
+
+
 def one_refusal(s, cmd, title, attrs, code, words, miss):
     r = refused(lambda: s.request(cmd, attrs), code, words)
     assert r.sentence, f"{title}: no sentence"
@@ -260,7 +304,7 @@ def test_refused_policies(s):
     for title, attrs, code, words, miss in policy_refusals():
         one_refusal(s, ESMTP_CMD_STAGE_POLICY, title, attrs, code, words, miss)
     good = line_rule(512)
-    for title, bad_rule, code, words, miss in rule_refusals():
+    for title, bad_rule, code, words, miss in [*rule_refusals(), *reply_refusals()]:
         attrs = [policy(name(), verbs(), rules(good, bad_rule, good))]
         one_refusal(s, ESMTP_CMD_STAGE_POLICY, title, attrs, code, words, miss)
     # Nothing of all this has stayed.
@@ -434,6 +478,25 @@ def test_every_rule(s):
         assert (ESMTP_A_RULE_LOG in r) == bool(log) and number(r[ESMTP_A_RULE_COUNT]) == 0
     assert sorted(p.counters) == list(range(1, __ESMTP_PC_MAX))
     assert sorted(p.events) == list(range(1, __ESMTP_EVENT_MAX))
+
+
+def test_reply_rules(s):
+    """Codes, texts and rates come back as they were sent, also where a later part was refused."""
+    length = one(match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(5))
+    reply, limited = action(ESMTP_ACTION_REPLY), action(ESMTP_ACTION_RATE_LIMIT)
+    first = [[reply], [reply, code(400)], [reply, code(559), words(b"x" * 200)], [reply, words(b"~ !")],
+             [limited, *rate(10000, 1, 1)], [limited, *rate(1, 60, 10000)]]
+    many = [[reply, code(450), words(b"%d " % n + b"y" * 190)] for n in range(300)]
+    begin(s)
+    stage(s, name(), verbs(), rules(*(rule(length, *attrs) for attrs in first)))
+    for n in range(0, len(many), 100):
+        refused(lambda n=n: stage(s, name(), rules(*(rule(length, *attrs) for attrs in many[n:n + 100]),
+                                                   rule(length, reply, code(1)))), errno.EINVAL, "400")
+        stage(s, name(), rules(*(rule(length, *attrs) for attrs in many[n:n + 100])))
+    commit(s)
+    kinds = {ESMTP_A_RULE_CODE, ESMTP_A_RULE_TEXT, ESMTP_A_RULE_RATE, ESMTP_A_RULE_RATE_SECONDS, ESMTP_A_RULE_RATE_BURST}
+    for attrs, r in zip(first + many, policies(s)["p"].rules, strict=True):
+        assert {k: v for k, v in r.items() if k in kinds} == {a.kind: a.value for a in attrs[1:]}, r
 
 
 def test_two_sockets(s):
@@ -890,7 +953,7 @@ def test_unload(s):
 
 
 TESTS = (test_status, test_refused_messages, test_unknown_attributes, test_refused_policies, test_refused_resets,
-         test_stage_order, test_generations, test_slots, test_parts, test_every_rule, test_two_sockets,
+         test_stage_order, test_generations, test_slots, test_parts, test_every_rule, test_reply_rules, test_two_sockets,
          test_killed_owner, test_dump_and_commit, test_permission, test_events, test_kernel_log, test_listener_gone,
          test_stress, test_unload)
 

@@ -307,9 +307,11 @@ static void check_reply(const struct item *item, struct rule *r, struct erecs *e
 		}
 }
 
+/* Behind a rule that limits a rate there is work for another one: what is within it. */
 static bool same_rule(const struct rule *a, const struct rule *b)
 {
-	if (a->n_conds != b->n_conds)
+	if (a->n_conds != b->n_conds ||
+	    (a->action == ESMTP_ACTION_RATE_LIMIT && b->action != ESMTP_ACTION_RATE_LIMIT))
 		return false;
 	for (unsigned int i = 0; i < a->n_conds; i++)
 		if (!cond_same(&a->conds[i], &b->conds[i]))

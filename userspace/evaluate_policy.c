@@ -301,7 +301,7 @@ static void check_reply(const struct item *item, struct rule *r, struct erecs *e
 	for (unsigned int i = 0; i < r->n_conds; i++)
 		if (!cond_of_command(r->conds[i].match)) {
 			erec_add(errors, &item->loc,
-				 "%s stands between commands: it is for cmd, sender-address, recipient-address and invalid-recipients; expected drop, reset or log",
+				 "%s stands between commands: each match of the line must be about what the client's commands say; expected drop, reset or log",
 				 action_name(r->action));
 			return;
 		}

@@ -99,6 +99,7 @@ static void note_own(struct esmtp_session *s, enum esmtp_dir dir,
 	const struct esmtp_event ev = {
 		.type = type,
 		.rule = ESMTP_NO_RULE,
+		.cond = ESMTP_NO_RULE,
 		.action = action,
 		.log = true,
 	};

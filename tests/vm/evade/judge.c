@@ -231,9 +231,10 @@ static void judge_end(struct conn *c)
 	default:
 		if (s->expect == EXPECT_CUT)
 			return;
-		fail(c, "stuck in stage %u of %u: %u of %u bytes read, %u sent, %u acknowledged, window %u; the client got %u of %u%s%s",
+		fail(c, "stuck in stage %u of %u: %u of %u bytes read, %u sent, %u acknowledged, window %u; the client got %u of %u%s%s%s",
 		     c->stage, s->n_stages, v->n_read, s->len, c->limit, c->una, c->snd_wnd, c->rcv, v->n_out,
-		     v->eof ? ", the server had the FIN" : "", v->accepted ? "" : ", not accepted");
+		     v->eof ? ", the server had the FIN" : "", v->accepted ? "" : ", not accepted",
+		     c->open ? "" : ", no SYN/ACK came");
 		if (c->rst_count)
 			snprintf(c->v->why + strlen(c->v->why), sizeof(c->v->why) - strlen(c->v->why),
 				 "; %u RSTs with a wrong number, the last at %u", c->rst_count, c->rst_at);

@@ -108,28 +108,6 @@ static const struct esmtp_cond *cond_of(const struct telling *t)
 	return i < t->p->engine.n_conds ? &t->p->engine.conds[i] : NULL;
 }
 
-static int put_address(struct sk_buff *skb, int type, u16 family,
-		       const union nf_inet_addr *addr)
-{
-	if (family == NFPROTO_IPV4)
-		return nla_put_in_addr(skb, type, addr->ip);
-	return nla_put_in6_addr(skb, type, &addr->in6);
-}
-
-static int put_connection(struct sk_buff *skb,
-			  const struct nf_conntrack_tuple *t)
-{
-	u16 family = t->src.l3num;
-
-	if (nla_put_u8(skb, ESMTP_A_EVENT_FAMILY, family) ||
-	    put_address(skb, ESMTP_A_EVENT_SADDR, family, &t->src.u3) ||
-	    put_address(skb, ESMTP_A_EVENT_DADDR, family, &t->dst.u3) ||
-	    nla_put_be16(skb, ESMTP_A_EVENT_SPORT, t->src.u.tcp.port) ||
-	    nla_put_be16(skb, ESMTP_A_EVENT_DPORT, t->dst.u.tcp.port))
-		return -EMSGSIZE;
-	return 0;
-}
-
 static int put_event(struct sk_buff *skb, const struct telling *t)
 {
 	const struct esmtp_event *ev = &t->note->ev;
@@ -157,7 +135,7 @@ static int put_event(struct sk_buff *skb, const struct telling *t)
 	    nla_put_string(skb, ESMTP_A_EVENT_TABLE,
 			   esmtp_table_ns(cond->table)->name))
 		return -EMSGSIZE;
-	return put_connection(skb, t->orig);
+	return esmtp_netlink_put_ends(skb, t->orig, ESMTP_A_EVENT_FAMILY);
 }
 
 static int event_fill(struct sk_buff *skb, const void *arg)

@@ -41,6 +41,28 @@ static int answer_send(struct sk_buff *skb, void *hdr, struct genl_info *info,
 	return genlmsg_reply(skb, info);
 }
 
+static int put_address(struct sk_buff *skb, int type, u16 family,
+		       const union nf_inet_addr *addr)
+{
+	if (family == NFPROTO_IPV4)
+		return nla_put_in_addr(skb, type, addr->ip);
+	return nla_put_in6_addr(skb, type, &addr->in6);
+}
+
+int esmtp_netlink_put_ends(struct sk_buff *skb,
+			   const struct nf_conntrack_tuple *t, int type)
+{
+	u16 family = t->src.l3num;
+
+	if (nla_put_u8(skb, type, family) ||
+	    put_address(skb, type + 1, family, &t->src.u3) ||
+	    put_address(skb, type + 2, family, &t->dst.u3) ||
+	    nla_put_be16(skb, type + 3, t->src.u.tcp.port) ||
+	    nla_put_be16(skb, type + 4, t->dst.u.tcp.port))
+		return -EMSGSIZE;
+	return 0;
+}
+
 /* A nest of u64 whose types are their indices; type 0 is never a counter. */
 static int put_counters(struct sk_buff *skb, int type, const u64 *sum, int n)
 {
@@ -417,6 +439,10 @@ static const struct genl_ops operations[] = {
 		.policy = counters_reset_attrs,
 		.maxattr = ARRAY_SIZE(counters_reset_attrs) - 1,
 		.doit = counters_reset_doit,
+	}, {
+		.cmd = ESMTP_CMD_SESSION_GET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.dumpit = esmtp_session_get_dumpit,
 	},
 };
 

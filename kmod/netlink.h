@@ -4,6 +4,7 @@
 #define _ESMTP_NETLINK_H
 
 #include <net/genetlink.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
 
 #include "net.h"
 
@@ -29,6 +30,21 @@ void esmtp_netlink_exit(void);
 bool esmtp_netlink_event(struct esmtp_net *en,
 			 int (*fill)(struct sk_buff *skb, const void *arg),
 			 const void *arg);
+
+/**
+ * esmtp_netlink_put_ends() - put the ends of a connection into a message
+ * @skb: message
+ * @t: tuple
+ * @type: of the attribute for the family; those for source and destination address, source and
+ *	  destination port follow
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int esmtp_netlink_put_ends(struct sk_buff *skb,
+			   const struct nf_conntrack_tuple *t, int type);
+
+/** esmtp_session_get_dumpit() - ESMTP_CMD_SESSION_GET (session_dump.c) */
+int esmtp_session_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 /** esmtp_stage_drop() - a namespace goes: throw its stage away; process context */
 void esmtp_stage_drop(struct esmtp_net *en);

@@ -31,6 +31,7 @@ struct esmtp_policy_stats {
  * @ref: one by the slot, one by each session
  * @rcu: frees it
  * @engine: what the engine reads
+ * @generation: of the configuration that it came with; set before it is bound
  * @slot: number of the helper it is bound to
  * @name: NUL-terminated
  * @description: NUL-terminated, may be empty
@@ -44,6 +45,7 @@ struct esmtp_ns_policy {
 	struct kref ref;
 	struct rcu_head rcu;
 	struct esmtp_policy engine;
+	u64 generation;
 	u8 slot;
 	char name[ESMTP_POLICY_NAME_MAX + 1];
 	char description[ESMTP_DESCRIPTION_MAX + 1];

@@ -21,6 +21,7 @@
 #define LATCH_MAX	(60u * HZ)	/* for a server that owes a reply and is silent */
 #define GAP_MAX		(60u * HZ)	/* for a sender that does not fill a gap */
 #define REAP_BATCH	16
+#define LOOK_BATCH	64		/* sessions that a list is locked for, for who looks at all of them */
 
 static unsigned int sessions_max = 65536;
 module_param(sessions_max, uint, 0644);
@@ -33,11 +34,13 @@ MODULE_PARM_DESC(sessions_total, "inspected connections in all namespaces");
 /**
  * struct session_list - one of the lists that hold all sessions
  * @lock: protects @head and the en of its sessions; inside a session's lock
- * @head: struct esmtp_session
+ * @head: struct esmtp_session, with rising ids
+ * @last_id: that was given to a session
  */
 struct session_list {
 	spinlock_t lock;
 	struct list_head head;
+	u64 last_id;
 } ____cacheline_aligned_in_smp;
 
 #define LIST_BITS	6
@@ -322,6 +325,7 @@ static struct esmtp_session *session_alloc(struct esmtp_net *en,
 	nf_conntrack_get(&ct->ct_general);
 	s->ct = ct;
 	s->en = en;
+	s->born = (u32)ktime_get_seconds();
 	s->stamped = test_bit(ESMTP_STAMPED, &hd->seen);
 	for (dir = 0; dir < ESMTP_DIRS; dir++)
 		flow_init(s, dir, hd);
@@ -344,8 +348,10 @@ static bool session_enlist(struct esmtp_net *en, struct esmtp_session *s)
 	}
 	spin_lock_bh(&l->lock);
 	ok = !en->dying;
-	if (ok)
+	if (ok) {
+		s->id = ++l->last_id;
 		list_add_tail(&s->node, &l->head);
+	}
 	spin_unlock_bh(&l->lock);
 	if (ok)
 		return true;
@@ -478,6 +484,60 @@ void esmtp_sessions_net_exit(struct esmtp_net *en)
 			cond_resched();
 		} while (n == REAP_BATCH);
 	}
+}
+
+/* Its turn comes: it is @en's, stands in its entry, and lies behind the place that was reached. */
+static bool is_next(const struct esmtp_session *s, const struct esmtp_net *en,
+		    u64 id)
+{
+	return s->id > id && s->en == en && READ_ONCE(s->installed) &&
+	       READ_ONCE(s->state) != SESSION_DEAD;
+}
+
+/*
+ * Up to LOOK_BATCH sessions of a list further than @last, whose reference is given back. Returns one with a
+ * reference, which need not be what is looked for; NULL at the end of the list.
+ */
+static struct esmtp_session *list_step(struct session_list *l,
+				       const struct esmtp_net *en, u64 id,
+				       struct esmtp_session *last)
+{
+	struct esmtp_session *s = last, *found = NULL;
+	unsigned int n = 0;
+
+	spin_lock_bh(&l->lock);
+	s = list_prepare_entry(s, &l->head, node);
+	list_for_each_entry_continue(s, &l->head, node) {
+		n++;
+		if (n < LOOK_BATCH && !is_next(s, en, id))
+			continue;
+		/* One whose last user is just taking it out is no place to stop at. */
+		if (refcount_inc_not_zero(&s->ref)) {
+			found = s;
+			break;
+		}
+	}
+	spin_unlock_bh(&l->lock);
+	if (last)
+		esmtp_session_put(last);
+	return found;
+}
+
+struct esmtp_session *esmtp_session_next(const struct esmtp_net *en,
+					 struct esmtp_session_cursor *cur,
+					 struct esmtp_session *last)
+{
+	for (; cur->list < ARRAY_SIZE(lists); cur->list++, cur->id = 0) {
+		do {
+			cond_resched();
+			last = list_step(&lists[cur->list], en, cur->id, last);
+			if (last && is_next(last, en, cur->id)) {
+				cur->id = last->id;
+				return last;
+			}
+		} while (last);
+	}
+	return NULL;
 }
 
 /* A reference to any session of a list, or NULL if it is empty. */

@@ -161,6 +161,7 @@ struct esmtp_closing {
  * @verdict: enum esmtp_verdict that closed it
  * @stamped: both ends have agreed on timestamps; never changes
  * @installed: it hangs in its entry, or has; without the lock
+ * @born: seconds since boot when it was made; never changes
  * @was_closed: @closing is in use and @engine is not; never taken back
  * @flow: indexed by enum esmtp_dir
  * @ct: its entry, with a reference; NULL once that is being destroyed
@@ -170,6 +171,7 @@ struct esmtp_closing {
  * @closing: takes its place, so that an open one needs no room for it
  * @rcu: frees it
  * @node: in one of the lists of sessions as long as the session exists; that list's lock
+ * @id: larger than that of every session in front of it in the list
  * @en: namespace, NULL once that is being torn down; written under the list's lock
  * @policy: counted reference; never changes
  */
@@ -181,6 +183,7 @@ struct esmtp_session {
 	bool stamped;
 	bool was_closed;
 	bool installed;
+	u32 born;
 	struct esmtp_flow flow[ESMTP_DIRS];
 	struct nf_conn *ct;
 	u32 latched_at;
@@ -191,6 +194,7 @@ struct esmtp_session {
 	};
 	struct rcu_head rcu;
 	struct list_head node;
+	u64 id;
 	struct esmtp_net *en;
 	struct esmtp_ns_policy *policy;
 };
@@ -278,6 +282,29 @@ void esmtp_session_detach(struct esmtp_help *hd, struct esmtp_session *mark);
  * Context: RCU. Return: the entry with a reference of the caller's, or NULL once it is dying.
  */
 struct nf_conn *esmtp_session_entry(const struct esmtp_session *s);
+
+/**
+ * struct esmtp_session_cursor - how far somebody who looks at all sessions has come
+ * @id: of the last one in its list; 0 = none yet
+ * @list: number of the list
+ */
+struct esmtp_session_cursor {
+	u64 id;
+	u32 list;
+};
+
+/**
+ * esmtp_session_next() - the next session of a namespace
+ * @en: namespace
+ * @cur: how far we are; zeroed at first; moved to the session, or to the end
+ * @last: (MAYBE NULL) the session before, with a reference that is given back: saves looking for the place
+ *
+ * A session that is there all the time is found once. No lock is held over more than a few sessions.
+ * Context: process. Return: a session, with a reference, or NULL at the end.
+ */
+struct esmtp_session *esmtp_session_next(const struct esmtp_net *en,
+					 struct esmtp_session_cursor *cur,
+					 struct esmtp_session *last);
 
 /** esmtp_session_put() - give a reference back; any context, the session's lock not held */
 void esmtp_session_put(struct esmtp_session *s);

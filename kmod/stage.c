@@ -346,6 +346,15 @@ static int commit_ready(struct esmtp_net *en, const struct nlattr *generation,
 	return err;
 }
 
+static void policies_number(const struct esmtp_stage *st, u64 generation)
+{
+	u8 slot;
+
+	for (slot = 0; slot < ESMTP_SLOTS; slot++)
+		if (st->slot[slot])
+			st->slot[slot]->generation = generation;
+}
+
 /* The stage gets the policies and tables that were running. */
 static void slots_swap(struct esmtp_net *en)
 {
@@ -372,8 +381,9 @@ int esmtp_stage_commit(struct esmtp_net *en, u32 portid,
 	if (!err)
 		err = commit_ready(en, generation, extack);
 	if (!err) {
-		slots_swap(en);
 		en->generation = nla_get_u64(generation);
+		policies_number(st, en->generation);
+		slots_swap(en);
 		en->commits++;
 		stage_free(en);
 	}

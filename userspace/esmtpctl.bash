@@ -16,7 +16,7 @@ _esmtpctl()
 	done
 	case ${words[*]} in
 	'') word='list reset add delete flush check monitor unload' ;;
-	list) word='ruleset counters policies exempt' ;;
+	list) word='ruleset counters policies sessions exempt' ;;
 	reset) word='counters' ;;
 	flush) word='ruleset' ;;
 	add | delete) word='exempt' ;;

@@ -221,6 +221,40 @@ bool command_list_policies(struct request *r)
 	return true;
 }
 
+static int on_session(const struct nlmsghdr *nlh, void *data)
+{
+	struct request *r = data;
+	struct session s;
+
+	if (wire_get_session(nlh, &s))
+		r->o.ops->session(&r->o, &s);
+	return MNL_CB_OK;
+}
+
+/**
+ * command_list_sessions() - esmtpctl list sessions
+ * @r: the request
+ *
+ * Return: true if it worked.
+ */
+bool command_list_sessions(struct request *r)
+{
+	struct kerror ke;
+	struct genl g;
+	int err;
+
+	if (!genl_open(&g, &r->errors))
+		return false;
+	r->o.ops->begin(&r->o);
+	err = genl_talk(&g, genl_request(&g, ESMTP_CMD_SESSION_GET, NLM_F_DUMP), on_session, r, &ke);
+	genl_close(&g);
+	if (err)
+		erec_add(&r->errors, NULL, "the sessions cannot be read: %s", kerror_text(&ke));
+	else
+		r->o.ops->end(&r->o);
+	return !err;
+}
+
 /**
  * command_list_exempt() - esmtpctl list exempt
  * @r: the request

@@ -130,6 +130,18 @@ static const char *const anomalies[__ESMTP_ANOMALY_MAX] = {
 	[ESMTP_ANOMALY_PIPELINING] = "pipelining",
 };
 
+static const char *const phases[ESMTP_PHASE_MAX + 1] = {
+	[ESMTP_PHASE_GREETING] = "greeting",
+	[ESMTP_PHASE_COMMAND] = "command",
+	[ESMTP_PHASE_ANSWER] = "answer",
+	[ESMTP_PHASE_AUTH] = "auth",
+	[ESMTP_PHASE_CONTENT] = "content",
+	[ESMTP_PHASE_LATCHED] = "latched",
+	[ESMTP_PHASE_TLS] = "tls",
+	[ESMTP_PHASE_UNREAD] = "unread",
+	[ESMTP_PHASE_CLOSED] = "closed",
+};
+
 static const struct counter_name policy_counters[ESMTP_PC_MAX + 1] = {
 	[ESMTP_PC_PACKETS] = { "packets", "packet" },
 	[ESMTP_PC_BYTES] = { "bytes", "bytes inspected" },
@@ -391,6 +403,17 @@ const struct counter_name *policy_counter_name(unsigned int counter)
 const struct counter_name *ns_counter_name(unsigned int counter)
 {
 	return counter <= ESMTP_NC_MAX && ns_counters[counter].key ? &ns_counters[counter] : NULL;
+}
+
+/**
+ * phase_name() - where a connection stands
+ * @phase: enum esmtp_session_phase
+ *
+ * Return: its word.
+ */
+const char *phase_name(uint8_t phase)
+{
+	return phase <= ESMTP_PHASE_MAX && phases[phase] ? phases[phase] : "unknown";
 }
 
 /**

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "event.h"
+#include "session.h"
 #include "status.h"
 
 /**
@@ -43,6 +44,7 @@ struct output {
  * @policy_counters: the counters of a policy
  * @status: the module's state and counters
  * @guard: the counters of the nft table
+ * @session: one inspected connection
  * @event: one event, complete by itself, without begin and end
  * @fault: a sentence about something that does not agree
  * @end: behind the last object
@@ -59,6 +61,7 @@ struct output_ops {
 	void (*policy_counters)(struct output *o, const struct policy *p);
 	void (*status)(struct output *o, const struct status *s);
 	void (*guard)(struct output *o, const struct guard *g);
+	void (*session)(struct output *o, const struct session *s);
 	void (*event)(struct output *o, const struct event *e);
 	void (*fault)(struct output *o, const char *sentence);
 	void (*end)(struct output *o);

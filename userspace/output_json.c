@@ -23,6 +23,12 @@ static json_t *number(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
+/* As text: readers of JSON take large numbers for floating point. */
+static json_t *generation_json(uint64_t generation)
+{
+	return json_sprintf("%llu", (unsigned long long)generation);
+}
+
 static void begin(struct output *o)
 {
 	o->json = json_array();
@@ -279,8 +285,7 @@ static void status(struct output *o, const struct status *s)
 	json_t *j = json_object(), *counters = json_object();
 
 	json_object_set_new(j, "version", json_string(s->version));
-	/* As text: readers of JSON take large numbers for floating point. */
-	json_object_set_new(j, "generation", json_sprintf("%llu", (unsigned long long)s->generation));
+	json_object_set_new(j, "generation", generation_json(s->generation));
 	json_object_set_new(j, "connections", number(s->sessions));
 	for (unsigned int n = 1; n <= ESMTP_NC_MAX; n++)
 		if (ns_counter_name(n))
@@ -305,14 +310,31 @@ static void guard(struct output *o, const struct guard *g)
 	add(o, "table", j);
 }
 
-static json_t *endpoint_json(const struct event *e, bool server)
+static json_t *endpoint_json(uint8_t family, const uint8_t *addr, uint16_t port)
 {
 	char text[INET6_ADDRSTRLEN] = "";
 
-	if (e->family == AF_INET || e->family == AF_INET6)
-		inet_ntop(e->family, server ? e->server : e->client, text, sizeof(text));
-	return json_pack("{s:s, s:i}", "address", text, "port",
-			 server ? e->server_port : e->client_port);
+	if (family == AF_INET || family == AF_INET6)
+		inet_ntop(family, addr, text, sizeof(text));
+	return json_pack("{s:s, s:i}", "address", text, "port", port);
+}
+
+static void session(struct output *o, const struct session *s)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "client", endpoint_json(s->family, s->client, s->client_port));
+	json_object_set_new(j, "server", endpoint_json(s->family, s->server, s->server_port));
+	json_object_set_new(j, "policy", json_string(s->policy));
+	json_object_set_new(j, "generation", generation_json(s->generation));
+	json_object_set_new(j, "phase", json_string(phase_name(s->phase)));
+	json_object_set_new(j, "recipients", number(s->rcpts));
+	json_object_set_new(j, "message-bytes", number(s->message));
+	json_object_set_new(j, "kept-bytes", json_pack("{s:o, s:o}", "client",
+						       number(s->kept_client), "server",
+						       number(s->kept_server)));
+	json_object_set_new(j, "age", number(s->age));
+	add(o, "session", j);
 }
 
 static void event_rule(json_t *j, const struct event *e)
@@ -338,8 +360,8 @@ static void event(struct output *o, const struct event *e)
 	json_object_set_new(j, "type", json_string(name ? name->key : "unknown"));
 	json_object_set_new(j, "action", json_string(action_key(e->action)));
 	json_object_set_new(j, "direction", json_string(e->from_server ? "response" : "request"));
-	json_object_set_new(j, "client", endpoint_json(e, false));
-	json_object_set_new(j, "server", endpoint_json(e, true));
+	json_object_set_new(j, "client", endpoint_json(e->family, e->client, e->client_port));
+	json_object_set_new(j, "server", endpoint_json(e->family, e->server, e->server_port));
 	json_object_set_new(j, "policy", json_string(e->policy));
 	json_object_set_new(j, "mode", json_string(e->monitor ? "monitor" : "enforce"));
 	event_rule(j, e);
@@ -370,6 +392,7 @@ const struct output_ops output_json = {
 	.policy_counters = policy_counters,
 	.status = status,
 	.guard = guard,
+	.session = session,
 	.event = event,
 	.fault = fault,
 	.end = end,

@@ -3,6 +3,7 @@
  * Objects as text: the ruleset as -f reads it, counters as ASA's "show
  * service-policy inspect esmtp" prints them, events as lines of a log.
  */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -321,6 +322,26 @@ static void guard(struct output *o, const struct guard *g)
 		put_counter(o, guard_counter_text(n), "packet", g->packets[n]);
 }
 
+static const char *address(uint8_t family, const uint8_t *addr, char buf[INET6_ADDRSTRLEN])
+{
+	if ((family != AF_INET && family != AF_INET6) ||
+	    !inet_ntop(family, addr, buf, INET6_ADDRSTRLEN))
+		return "?";
+	return buf;
+}
+
+static void session(struct output *o, const struct session *s)
+{
+	char client[INET6_ADDRSTRLEN], server[INET6_ADDRSTRLEN];
+
+	fprintf(o->f, "%s/%u to %s/%u, policy %s, phase %s, recipients %u, message %" PRIu64
+		", kept %u %u, age %u\n",
+		address(s->family, s->client, client), s->client_port,
+		address(s->family, s->server, server), s->server_port,
+		s->policy, phase_name(s->phase), s->rcpts, s->message, s->kept_client,
+		s->kept_server, s->age);
+}
+
 static void event(struct output *o, const struct event *e)
 {
 	char line[EVENT_LINE_MAX], time[EVENT_TIME_MAX];
@@ -348,6 +369,7 @@ const struct output_ops output_text = {
 	.policy_counters = policy_counters,
 	.status = status,
 	.guard = guard,
+	.session = session,
 	.event = event,
 	.fault = fault,
 	.end = end,

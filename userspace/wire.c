@@ -471,6 +471,37 @@ static void get_address(const struct attrs *a, uint16_t type, uint8_t family, ui
 		memcpy(addr, mnl_attr_get_payload(a->tb[type]), len);
 }
 
+/**
+ * wire_get_session() - read one message of a dump of sessions
+ * @nlh: the message
+ * @s: the session
+ *
+ * Return: true if the message is one.
+ */
+bool wire_get_session(const struct nlmsghdr *nlh, struct session *s)
+{
+	struct attrs top, a;
+
+	memset(s, 0, sizeof(*s));
+	parse_top(nlh, &top);
+	if (!parse_nest(&top, ESMTP_A_SESSION, &a, ESMTP_A_SESSION_MAX))
+		return false;
+	s->family = get_u8(&a, ESMTP_A_SESSION_FAMILY);
+	get_address(&a, ESMTP_A_SESSION_SADDR, s->family, s->client);
+	get_address(&a, ESMTP_A_SESSION_DADDR, s->family, s->server);
+	s->client_port = get_be16(&a, ESMTP_A_SESSION_SPORT);
+	s->server_port = get_be16(&a, ESMTP_A_SESSION_DPORT);
+	s->phase = get_u8(&a, ESMTP_A_SESSION_PHASE);
+	get_string(&a, ESMTP_A_SESSION_POLICY, s->policy, sizeof(s->policy));
+	s->generation = get_u64(&a, ESMTP_A_SESSION_GENERATION);
+	s->rcpts = get_u32(&a, ESMTP_A_SESSION_RCPTS);
+	s->message = get_u64(&a, ESMTP_A_SESSION_MESSAGE);
+	s->kept_client = get_u32(&a, ESMTP_A_SESSION_KEPT_CLIENT);
+	s->kept_server = get_u32(&a, ESMTP_A_SESSION_KEPT_SERVER);
+	s->age = get_u32(&a, ESMTP_A_SESSION_AGE);
+	return true;
+}
+
 static void get_text(const struct attrs *a, struct event *e)
 {
 	const struct nlattr *attr = a->tb[ESMTP_A_EVENT_TEXT];

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "event.h"
+#include "session.h"
 #include "status.h"
 
 #define WIRE_RULES_MAX	64	/* rules in one message: with the longest texts half of struct genl's buffer */
@@ -63,6 +64,7 @@ const struct location *wire_place(const struct attr_places *places, uint32_t off
 int wire_get_slot(const struct nlmsghdr *nlh, void *slot);
 int wire_get_policy(const struct nlmsghdr *nlh, void *dump);
 int wire_get_status(const struct nlmsghdr *nlh, void *status);
+bool wire_get_session(const struct nlmsghdr *nlh, struct session *s);
 bool wire_get_event(const struct nlmsghdr *nlh, struct event *e);
 
 #endif

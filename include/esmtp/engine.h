@@ -611,6 +611,26 @@ bool esmtp_engine_in_content(const struct esmtp_engine *e, enum esmtp_dir dir);
  */
 u64 esmtp_engine_content_left(const struct esmtp_engine *e);
 
+/**
+ * struct esmtp_summary - a connection in a few words
+ * @size: of the message that is under way, as far as it has been read; 0 = there is none
+ * @rcpts: recipients accepted in this transaction
+ * @phase: enum esmtp_session_phase, ESMTP_PHASE_GREETING … ESMTP_PHASE_TLS
+ */
+struct esmtp_summary {
+	u32 size;
+	u32 rcpts;
+	u8 phase;
+};
+
+/**
+ * esmtp_engine_summary() - say where a connection stands
+ * @e: state
+ * @sum: filled in
+ */
+void esmtp_engine_summary(const struct esmtp_engine *e,
+			  struct esmtp_summary *sum);
+
 /* States of esmtp_end_scan(), one bit each. */
 #define ESMTP_END_CR		(1u << 0)	/* CR */
 #define ESMTP_END_CRLF		(1u << 1)	/* CR LF */

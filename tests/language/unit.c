@@ -475,6 +475,64 @@ static void test_event(void)
 	result("wire: another message is no event", !wire_get_event(nlh, &e));
 }
 
+static void put_session(struct nlmsghdr *nlh)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_SESSION);
+
+	mnl_attr_put_u8(nlh, ESMTP_A_SESSION_FAMILY, AF_INET);
+	mnl_attr_put(nlh, ESMTP_A_SESSION_SADDR, 4, "\x0a\0\1\2");
+	mnl_attr_put(nlh, ESMTP_A_SESSION_DADDR, 4, "\x0a\0\2\2");
+	mnl_attr_put_u16(nlh, ESMTP_A_SESSION_SPORT, htons(40000));
+	mnl_attr_put_u16(nlh, ESMTP_A_SESSION_DPORT, htons(25));
+	mnl_attr_put_u8(nlh, ESMTP_A_SESSION_PHASE, ESMTP_PHASE_CONTENT);
+	mnl_attr_put_strz(nlh, ESMTP_A_SESSION_POLICY, "strict");
+	mnl_attr_put_u64(nlh, ESMTP_A_SESSION_GENERATION, UINT64_MAX);
+	mnl_attr_put_u32(nlh, ESMTP_A_SESSION_RCPTS, 3);
+	mnl_attr_put_u64(nlh, ESMTP_A_SESSION_MESSAGE, 5000000000ull);
+	mnl_attr_put_u32(nlh, ESMTP_A_SESSION_KEPT_CLIENT, 4096);
+	mnl_attr_put_u32(nlh, ESMTP_A_SESSION_KEPT_SERVER, 256);
+	mnl_attr_put_u32(nlh, ESMTP_A_SESSION_AGE, 77);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+/* What a format prints of a session, and of nothing else. */
+static void session_printed(const char *name, const struct output_ops *ops, const struct session *s,
+			    const char *want)
+{
+	struct output o = { .ops = ops };
+	char *text = NULL;
+	size_t size;
+
+	o.f = open_memstream(&text, &size);
+	ops->begin(&o);
+	ops->session(&o, s);
+	ops->end(&o);
+	fclose(o.f);
+	same(name, want, text);
+	free(text);
+}
+
+static void test_session(void)
+{
+	static uint64_t buf[512];
+	struct nlmsghdr *nlh = message_new(buf, sizeof(buf), ESMTP_CMD_SESSION_GET);
+	struct session s;
+
+	put_session(nlh);
+	result("wire: a session is read", wire_get_session(nlh, &s));
+	session_printed("session: a line", &output_text, &s,
+			"10.0.1.2/40000 to 10.0.2.2/25, policy strict, phase content, recipients 3, message 5000000000, kept 4096 256, age 77\n");
+	session_printed("session: JSON", &output_json, &s,
+			"{\"esmtp\":[{\"metainfo\":{\"version\":\"0.1.0\",\"json_schema_version\":2}},"
+			"{\"session\":{\"client\":{\"address\":\"10.0.1.2\",\"port\":40000},"
+			"\"server\":{\"address\":\"10.0.2.2\",\"port\":25},\"policy\":\"strict\","
+			"\"generation\":\"18446744073709551615\",\"phase\":\"content\",\"recipients\":3,"
+			"\"message-bytes\":5000000000,\"kept-bytes\":{\"client\":4096,\"server\":256},"
+			"\"age\":77}}]}\n");
+	nlh = message_new(buf, sizeof(buf), ESMTP_CMD_STATUS_GET);
+	result("wire: another message is no session", !wire_get_session(nlh, &s));
+}
+
 /* A dump, cut anywhere and with any byte changed: it may be nonsense, it must not hurt. */
 static void test_hostile(void)
 {
@@ -483,10 +541,12 @@ static void test_hostile(void)
 	struct nlmsghdr *bad = (void *)copy;
 	struct dump d = { 0 };
 	struct status s;
+	struct session session;
 	struct event e;
 
 	wire_put_policy(nlh, policy_new(5), 0, NULL);
 	put_event(nlh);
+	put_session(nlh);
 	for (uint32_t i = MNL_NLMSG_HDRLEN; i < nlh->nlmsg_len; i++)
 		for (int bit = 0; bit < 8; bit++) {
 			memcpy(copy, buf, sizeof(buf));
@@ -494,6 +554,7 @@ static void test_hostile(void)
 			wire_get_policy(bad, &d);
 			wire_get_status(bad, &s);
 			wire_get_event(bad, &e);
+			wire_get_session(bad, &session);
 			bad->nlmsg_len = i;
 			wire_get_policy(bad, &d);
 		}
@@ -545,6 +606,7 @@ int main(void)
 	test_lines();
 	test_longest();
 	test_event();
+	test_session();
 	test_hostile();
 	test_refusal();
 	mem_release();

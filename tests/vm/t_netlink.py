@@ -332,10 +332,11 @@ def test_unknown_attributes(s):
              ESMTP_CMD_STAGE_TABLE: {ESMTP_A_TABLE},
              ESMTP_CMD_STAGE_COMMIT: {ESMTP_A_GENERATION, ESMTP_A_CHECK_ONLY}}
     for kind in (*range(__ESMTP_A_MAX + 3), 100, 0x3fff):
-        for cmd in range(ESMTP_CMD_STATUS_GET, ESMTP_CMD_EVENT):
-            if kind in known.get(cmd, ()):
+        for cmd in range(ESMTP_CMD_STATUS_GET, __ESMTP_CMD_MAX):
+            if kind in known.get(cmd, ()) or cmd == ESMTP_CMD_EVENT:
                 continue
-            call = s.dump if cmd in (ESMTP_CMD_POLICY_GET, ESMTP_CMD_TABLE_GET) else s.request
+            dumps = (ESMTP_CMD_POLICY_GET, ESMTP_CMD_TABLE_GET, ESMTP_CMD_SESSION_GET)
+            call = s.dump if cmd in dumps else s.request
             r = refused(lambda call=call, cmd=cmd, kind=kind: call(cmd, [u8(kind, 1)]), errno.EINVAL)
             assert r.offset == 20 and r.sentence, f"command {cmd}, attribute {kind}: {r}"
 
@@ -600,6 +601,7 @@ def without_rights():
                        (ESMTP_CMD_STAGE_COMMIT, [u64(ESMTP_A_GENERATION, 1)]), (ESMTP_CMD_STAGE_ABORT, []),
                        (ESMTP_CMD_COUNTERS_RESET, [])):
         refused(lambda cmd=cmd, attrs=attrs: s.request(cmd, attrs), errno.EPERM)
+    refused(lambda: s.dump(ESMTP_CMD_SESSION_GET), errno.EPERM)
     try:
         s.join("events")
     except PermissionError:
@@ -612,7 +614,7 @@ def in_own_namespace():
     unshare(CLONE_NEWUSER | CLONE_NEWNET)
     s = Socket()
     s.join("events")
-    assert policies(s) == {}
+    assert policies(s) == {} and s.dump(ESMTP_CMD_SESSION_GET) == []
     begin(s)                                            # although the first namespace has a stage
     stage(s, name("mine"), verbs())
     commit(s, 7)

@@ -74,6 +74,14 @@
  * ESMTP_CMD_EVENT
  *	Sent to the group "events" for each event that is to be logged:
  *	the ESMTP_A_EVENT_* attributes inside ESMTP_A_EVENT.
+ *
+ * ESMTP_CMD_SESSION_GET
+ *	dump, needs CAP_NET_ADMIN: one ESMTP_A_SESSION a message for each
+ *	inspected connection of the namespace, closed ones included as long as
+ *	connection tracking knows them, in no particular order. Each is read as
+ *	it is at one moment, but not all at the same: a connection that is there
+ *	from the start of the dump to its end comes exactly once, one that comes
+ *	or goes meanwhile at most once.
  */
 #ifndef _UAPI_NF_CONNTRACK_ESMTP_H
 #define _UAPI_NF_CONNTRACK_ESMTP_H
@@ -111,6 +119,7 @@ enum esmtp_cmd {
 	ESMTP_CMD_STAGE_TABLE,
 	ESMTP_CMD_TABLE_GET,
 	ESMTP_CMD_EVENT,
+	ESMTP_CMD_SESSION_GET,
 	__ESMTP_CMD_MAX,
 };
 #define ESMTP_CMD_MAX (__ESMTP_CMD_MAX - 1)
@@ -127,6 +136,7 @@ enum esmtp_attr {
 	ESMTP_A_COUNTERS,	/* nest: u64 attributes, type = enum esmtp_ns_counter */
 	ESMTP_A_EVENT,		/* nest: enum esmtp_event_attr */
 	ESMTP_A_TABLE,		/* nest: enum esmtp_table_attr */
+	ESMTP_A_SESSION,	/* nest: enum esmtp_session_attr */
 	__ESMTP_A_MAX,
 };
 #define ESMTP_A_MAX (__ESMTP_A_MAX - 1)
@@ -224,6 +234,42 @@ enum esmtp_event_attr {
 	__ESMTP_A_EVENT_MAX,
 };
 #define ESMTP_A_EVENT_MAX (__ESMTP_A_EVENT_MAX - 1)
+
+enum esmtp_session_attr {
+	ESMTP_A_SESSION_UNSPEC,
+	ESMTP_A_SESSION_PAD,
+	ESMTP_A_SESSION_FAMILY,		/* u8: AF_INET, AF_INET6 */
+	ESMTP_A_SESSION_SADDR,		/* binary 4 or 16: the client, before NAT */
+	ESMTP_A_SESSION_DADDR,		/* binary 4 or 16: the server, before NAT */
+	ESMTP_A_SESSION_SPORT,		/* be16 */
+	ESMTP_A_SESSION_DPORT,		/* be16 */
+	ESMTP_A_SESSION_PHASE,		/* u8: enum esmtp_session_phase */
+	ESMTP_A_SESSION_POLICY,		/* string: name */
+	ESMTP_A_SESSION_GENERATION,	/* u64: of the configuration that this policy came with */
+	ESMTP_A_SESSION_RCPTS,		/* u32: recipients accepted in this transaction */
+	ESMTP_A_SESSION_MESSAGE,	/* u64: bytes read of the message that is under way, without what makes dots transparent */
+	ESMTP_A_SESSION_KEPT_CLIENT,	/* u32: memory for the client's bytes not acknowledged yet */
+	ESMTP_A_SESSION_KEPT_SERVER,	/* u32: the same of the server's */
+	ESMTP_A_SESSION_AGE,		/* u32: seconds since a first byte was inspected */
+	__ESMTP_A_SESSION_MAX,
+};
+#define ESMTP_A_SESSION_MAX (__ESMTP_A_SESSION_MAX - 1)
+
+/* Where a connection stands; with ESMTP_PHASE_TLS and later ones nothing is known of mail. */
+enum esmtp_session_phase {
+	ESMTP_PHASE_UNSPEC,
+	ESMTP_PHASE_GREETING,	/* before the end of the greeting */
+	ESMTP_PHASE_COMMAND,	/* commands and replies */
+	ESMTP_PHASE_ANSWER,	/* behind DATA, STARTTLS or AUTH: their answer decides */
+	ESMTP_PHASE_AUTH,	/* a line for AUTH */
+	ESMTP_PHASE_CONTENT,	/* a message */
+	ESMTP_PHASE_LATCHED,	/* a verdict waits until the replies that are owed have passed */
+	ESMTP_PHASE_TLS,	/* after 220 to STARTTLS: inspection has ended */
+	ESMTP_PHASE_UNREAD,	/* mode monitor could not read on: inspection has ended */
+	ESMTP_PHASE_CLOSED,	/* closed by a verdict */
+	__ESMTP_PHASE_MAX,
+};
+#define ESMTP_PHASE_MAX (__ESMTP_PHASE_MAX - 1)
 
 /*
  * What a condition compares: a counter with a limit, a word with a set, a text with a table, or

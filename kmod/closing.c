@@ -145,6 +145,7 @@ void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
 
 	/* From here on nobody asks the engine any more. */
 	s->was_closed = true;
+	esmtp_generation_unuse(s->policy->generation);
 	s->closing = (struct esmtp_closing) {
 		/* The server always hears of it: else its process waits for minutes. */
 		.rst_left[ESMTP_DIR_CLIENT] = RST_MAX,

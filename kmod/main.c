@@ -49,12 +49,12 @@ static void sums_raw(struct esmtp_net *en, u64 *sum)
 	}
 }
 
-void esmtp_net_sums(struct esmtp_net *en, u64 *sum)
+void esmtp_net_sums(struct esmtp_net *en, bool absolute, u64 *sum)
 {
 	unsigned int c;
 
 	sums_raw(en, sum);
-	for (c = 0; c < __ESMTP_NC_MAX; c++)
+	for (c = 0; !absolute && c < __ESMTP_NC_MAX; c++)
 		sum[c] -= en->base[c];
 }
 
@@ -93,6 +93,7 @@ static void __net_exit net_exit(struct net *net)
 
 	esmtp_policies_drop(en);
 	esmtp_tables_free(en->tables);
+	esmtp_generations_drop(en);
 	free_percpu(en->counters);
 }
 

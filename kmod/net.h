@@ -9,6 +9,7 @@
 #include <net/net_namespace.h>
 
 #include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
+#include "generation.h"
 
 struct esmtp_ns_policy;
 struct esmtp_stage;
@@ -31,7 +32,9 @@ struct esmtp_ns_counters {
  * @config: serialises configuration: @slot, @tables, @stage, @generation, @guarded
  * @tables: of the running configuration, or NULL; @config
  * @stage: configuration under preparation, or NULL; @config
- * @generation: of the configuration, 0 = none; written under @config
+ * @generation: number of the configuration, 0 = none; written under @config
+ * @current_gen: the configuration, NULL = it is empty; @config
+ * @old: configurations before it that connections still use, and others; @config
  * @commits: configurations put in force so far; tells dumps of a change; @config
  * @guarded: the guard hooks are registered; @config
  * @dying: the namespace goes: nothing is inspected or counted any more
@@ -48,6 +51,8 @@ struct esmtp_net {
 	struct esmtp_table_set *tables;
 	struct esmtp_stage *stage;
 	u64 generation;
+	struct esmtp_generation *current_gen;
+	struct esmtp_generation *old[ESMTP_GENERATIONS_ROOM];
 	u32 commits;
 	bool guarded;
 	bool dying;
@@ -74,11 +79,12 @@ struct esmtp_net *esmtp_net(const struct net *net);
 void esmtp_count(struct esmtp_net *en, enum esmtp_ns_counter c);
 
 /**
- * esmtp_net_sums() - all counters of the namespace since the last reset
+ * esmtp_net_sums() - all counters of the namespace
  * @en: namespace; @en->config held
+ * @absolute: since it was made, not since the last reset
  * @sum: __ESMTP_NC_MAX elements
  */
-void esmtp_net_sums(struct esmtp_net *en, u64 *sum);
+void esmtp_net_sums(struct esmtp_net *en, bool absolute, u64 *sum);
 
 /** esmtp_net_reset() - counters of the namespace to zero; @en->config held */
 void esmtp_net_reset(struct esmtp_net *en);

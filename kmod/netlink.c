@@ -78,13 +78,13 @@ static int put_counters(struct sk_buff *skb, int type, const u64 *sum, int n)
 	return 0;
 }
 
-static int put_status(struct sk_buff *skb, struct esmtp_net *en)
+static int put_status(struct sk_buff *skb, struct esmtp_net *en, bool absolute)
 {
 	u64 sum[__ESMTP_NC_MAX];
 	u64 generation;
 
 	mutex_lock(&en->config);
-	esmtp_net_sums(en, sum);
+	esmtp_net_sums(en, absolute, sum);
 	generation = en->generation;
 	mutex_unlock(&en->config);
 
@@ -105,7 +105,7 @@ static int status_get_doit(struct sk_buff *skb, struct genl_info *info)
 	answer = answer_new(info, &hdr);
 	if (!answer)
 		return -ENOMEM;
-	return answer_send(answer, hdr, info, put_status(answer, en));
+	return answer_send(answer, hdr, info, put_status(answer, en, info->attrs[ESMTP_A_ABSOLUTE]));
 }
 
 static int stage_begin_doit(struct sk_buff *skb, struct genl_info *info)
@@ -192,30 +192,34 @@ static int stage_abort_doit(struct sk_buff *skb, struct genl_info *info)
  * struct dump_cursor - how far a dump of policies has come; in netlink_callback.ctx
  * @slot: next one
  * @rule: next one of its policy; not 0 = a part of the policy has been sent
+ * @absolute: counters since they were made
  */
 struct dump_cursor {
 	u32 slot;
 	u32 rule;
+	bool absolute;
 };
 
 /* As many rules as there is room for from number @first on; returns the next one. */
 static int put_rules(struct sk_buff *skb, const struct esmtp_ns_policy *p,
-		     u32 first)
+		     const struct dump_cursor *cur)
 {
 	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_POLICY_RULES);
-	u32 i = first;
+	u32 i = cur->rule;
 
 	if (!nest)
 		return -EMSGSIZE;
 	while (i < p->engine.n_rules &&
-	       !esmtp_rule_put(skb, &p->engine, i, esmtp_policy_fired(p, i)))
+	       !esmtp_rule_put(skb, &p->engine, i,
+			       esmtp_policy_fired(p, i, cur->absolute)))
 		i++;
 	nla_nest_end(skb, nest);
 	/* A part without a rule says nothing, unless the policy has none. */
-	return i == first && i < p->engine.n_rules ? -EMSGSIZE : i;
+	return i == cur->rule && i < p->engine.n_rules ? -EMSGSIZE : i;
 }
 
-static int put_params(struct sk_buff *skb, const struct esmtp_ns_policy *p)
+static int put_params(struct sk_buff *skb, const struct esmtp_ns_policy *p,
+		      bool absolute)
 {
 	u64 sum[ESMTP_POLICY_SUMS];
 	int err;
@@ -225,7 +229,7 @@ static int put_params(struct sk_buff *skb, const struct esmtp_ns_policy *p)
 	    nla_put_u64_64bit(skb, ESMTP_A_POLICY_VERBS, p->engine.verbs,
 			      ESMTP_A_POLICY_PAD))
 		return -EMSGSIZE;
-	esmtp_policy_sums(p, sum);
+	esmtp_policy_sums(p, absolute, sum);
 	err = put_counters(skb, ESMTP_A_POLICY_COUNTERS, sum, __ESMTP_PC_MAX);
 	if (err)
 		return err;
@@ -235,7 +239,7 @@ static int put_params(struct sk_buff *skb, const struct esmtp_ns_policy *p)
 
 /* Returns the number of the next rule of the policy, or -EMSGSIZE. */
 static int put_policy(struct sk_buff *skb, const struct esmtp_ns_policy *p,
-		      u32 rule)
+		      const struct dump_cursor *cur)
 {
 	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_POLICY);
 	int next;
@@ -243,9 +247,9 @@ static int put_policy(struct sk_buff *skb, const struct esmtp_ns_policy *p,
 	if (!nest ||
 	    nla_put_string(skb, ESMTP_A_POLICY_NAME, p->name) ||
 	    nla_put_u8(skb, ESMTP_A_POLICY_SLOT, p->slot) ||
-	    (!rule && put_params(skb, p)))
+	    (!cur->rule && put_params(skb, p, cur->absolute)))
 		return -EMSGSIZE;
-	next = put_rules(skb, p, rule);
+	next = put_rules(skb, p, cur);
 	if (next >= 0)
 		nla_nest_end(skb, nest);
 	return next;
@@ -268,7 +272,7 @@ static int dump_policy(struct sk_buff *skb, struct netlink_callback *cb,
 	next = nla_put_u64_64bit(skb, ESMTP_A_GENERATION, en->generation,
 				 ESMTP_A_PAD);
 	if (!next)
-		next = put_policy(skb, p, cur->rule);
+		next = put_policy(skb, p, cur);
 	if (next < 0) {
 		genlmsg_cancel(skb, hdr);
 		return next;
@@ -305,6 +309,7 @@ static int policy_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	int err;
 
 	BUILD_BUG_ON(sizeof(*cur) > sizeof(cb->ctx));
+	cur->absolute = nlmsg_find_attr(cb->nlh, GENL_HDRLEN, ESMTP_A_ABSOLUTE);
 	mutex_lock(&en->config);
 	cb->seq = en->commits + 1;
 	/* The rest of a policy that was exchanged meanwhile is no part of the new one. */
@@ -391,6 +396,10 @@ static const struct nla_policy counters_reset_attrs[ESMTP_A_POLICY + 1] = {
 	[ESMTP_A_POLICY] = NLA_POLICY_NESTED(policy_name_attrs),
 };
 
+static const struct nla_policy absolute_attrs[ESMTP_A_ABSOLUTE + 1] = {
+	[ESMTP_A_ABSOLUTE] = { .type = NLA_FLAG },
+};
+
 /*
  * What a policy does not list is refused. Operations that take nothing have this one from the
  * family: the kernel's own for that purpose is shorter than maxattr on some kernels.
@@ -400,6 +409,8 @@ static const struct nla_policy no_attrs[ESMTP_A_MAX + 1] = { };
 static const struct genl_ops operations[] = {
 	{
 		.cmd = ESMTP_CMD_STATUS_GET,
+		.policy = absolute_attrs,
+		.maxattr = ARRAY_SIZE(absolute_attrs) - 1,
 		.doit = status_get_doit,
 	}, {
 		.cmd = ESMTP_CMD_STAGE_BEGIN,
@@ -429,6 +440,8 @@ static const struct genl_ops operations[] = {
 		.doit = stage_abort_doit,
 	}, {
 		.cmd = ESMTP_CMD_POLICY_GET,
+		.policy = absolute_attrs,
+		.maxattr = ARRAY_SIZE(absolute_attrs) - 1,
 		.dumpit = policy_get_dumpit,
 	}, {
 		.cmd = ESMTP_CMD_TABLE_GET,

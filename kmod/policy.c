@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Policies: made from attributes, counted, freed when their last session is gone. */
-#include <linux/bottom_half.h>
 #include <linux/mm.h>
-#include <linux/percpu.h>
 #include <linux/slab.h>
 
 #include "policy.h"
@@ -100,28 +98,26 @@ static int rules_check(struct esmtp_policy *engine, u32 old,
 
 static void rules_free(struct esmtp_ns_policy *p)
 {
+	esmtp_fired_free(p->fired, p->n_fired);
 	kvfree(p->engine.rules);
 	kvfree(p->engine.conds);
 	kvfree(p->engine.order);
-	kvfree(p->fired);
-	kvfree(p->fired_base);
 	kvfree(p->full);
 }
 
-/* Room for @n; on failure rules_free() is due all the same. */
-static bool rules_alloc(struct esmtp_ns_policy *p, struct esmtp_rule_size n)
+/* Room for @n, with the counters that @old has; on failure rules_free() is due all the same. */
+static bool rules_alloc(struct esmtp_ns_policy *p, struct esmtp_rule_size n,
+			const struct esmtp_ns_policy *old)
 {
 	struct esmtp_policy *e = &p->engine;
 
 	e->rules = kvcalloc(n.rules, sizeof(*e->rules), GFP_KERNEL_ACCOUNT);
 	e->conds = kvcalloc(n.conds, sizeof(*e->conds), GFP_KERNEL_ACCOUNT);
 	e->order = kvcalloc(n.conds, sizeof(*e->order), GFP_KERNEL_ACCOUNT);
-	p->fired = kvcalloc(n.rules, sizeof(*p->fired), GFP_KERNEL_ACCOUNT);
-	p->fired_base = kvcalloc(n.rules, sizeof(*p->fired_base),
-				 GFP_KERNEL_ACCOUNT);
 	p->full = kvcalloc(n.rules, sizeof(*p->full), GFP_KERNEL_ACCOUNT);
-	return e->rules && e->conds && e->order && p->fired && p->fired_base &&
-	       p->full;
+	p->fired = esmtp_fired_alloc(n.rules, old->fired, old->n_fired);
+	p->n_fired = n.rules;
+	return e->rules && e->conds && e->order && p->full && p->fired;
 }
 
 static void rules_copy(struct esmtp_policy *to, const struct esmtp_policy *from)
@@ -147,7 +143,7 @@ static int rules_grow(struct esmtp_ns_policy *p, struct esmtp_rule_size n,
 	grown = kmemdup(p, sizeof(*p), GFP_KERNEL_ACCOUNT);
 	if (!grown)
 		return -ENOMEM;
-	if (!rules_alloc(grown, n))
+	if (!rules_alloc(grown, n, p))
 		goto out;
 	rules_copy(&grown->engine, &p->engine);
 	err = esmtp_rules_parse(&grown->engine, tables, list, extack);
@@ -161,7 +157,7 @@ static int rules_grow(struct esmtp_ns_policy *p, struct esmtp_rule_size n,
 	}
 	swap(p->engine, grown->engine);
 	swap(p->fired, grown->fired);
-	swap(p->fired_base, grown->fired_base);
+	swap(p->n_fired, grown->n_fired);
 	swap(p->full, grown->full);
 out:
 	rules_free(grown);
@@ -186,22 +182,9 @@ int esmtp_policy_append(struct esmtp_ns_policy *p,
 	return rules_grow(p, n, tables, list, extack);
 }
 
-static struct esmtp_policy_stats __percpu *stats_alloc(void)
-{
-	struct esmtp_policy_stats __percpu *stats;
-	int cpu;
-
-	stats = alloc_percpu_gfp(struct esmtp_policy_stats, GFP_KERNEL_ACCOUNT);
-	if (!stats)
-		return NULL;
-	for_each_possible_cpu(cpu)
-		u64_stats_init(&per_cpu_ptr(stats, cpu)->syncp);
-	return stats;
-}
-
 static void policy_free(struct esmtp_ns_policy *p)
 {
-	free_percpu(p->stats);
+	esmtp_totals_put(p->totals);
 	esmtp_rules_put_tables(&p->engine, 0);
 	esmtp_rules_forget(&p->engine, 0);
 	rules_free(p);
@@ -228,6 +211,7 @@ static int params_parse(struct esmtp_ns_policy *p, struct nlattr **tb,
 struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,
 					   struct nlattr **tb, u8 slot,
 					   const struct esmtp_table_set *tables,
+					   struct esmtp_generation *generation,
 					   struct netlink_ext_ack *extack)
 {
 	struct esmtp_ns_policy *p;
@@ -249,9 +233,11 @@ struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,
 					  extack);
 	if (err)
 		goto out;
-	p->stats = stats_alloc();
-	if (p->stats)
+	p->totals = esmtp_totals_alloc();
+	if (p->totals) {
+		p->generation = esmtp_generation_get(generation);
 		return p;
+	}
 	err = -ENOMEM;
 out:
 	policy_free(p);
@@ -279,6 +265,7 @@ static void policy_release(struct kref *ref)
 {
 	struct esmtp_ns_policy *p = container_of(ref, struct esmtp_ns_policy, ref);
 
+	esmtp_generation_put(p->generation);
 	call_rcu(&p->rcu, policy_free_rcu);
 }
 
@@ -306,91 +293,6 @@ struct esmtp_ns_policy *esmtp_policy_find(struct esmtp_net *en,
 			return p;
 	}
 	return NULL;
-}
-
-/* The caller keeps bottom halves off: a softirq must not count in between. */
-static void stats_add(struct esmtp_policy_stats *s, u64_stats_t *v, u64 n)
-{
-	u64_stats_update_begin(&s->syncp);
-	u64_stats_add(v, n);
-	u64_stats_update_end(&s->syncp);
-}
-
-void esmtp_policy_count(struct esmtp_ns_policy *p, enum esmtp_policy_counter c,
-			u64 n)
-{
-	struct esmtp_policy_stats *s;
-
-	local_bh_disable();
-	s = this_cpu_ptr(p->stats);
-	stats_add(s, &s->pc[c], n);
-	local_bh_enable();
-}
-
-void esmtp_policy_count_event(struct esmtp_ns_policy *p,
-			      const struct esmtp_event *ev)
-{
-	struct esmtp_policy_stats *s;
-
-	if (WARN_ON_ONCE(ev->type >= __ESMTP_EVENT_MAX))
-		return;
-	local_bh_disable();
-	s = this_cpu_ptr(p->stats);
-	stats_add(s, &s->event[ev->type], 1);
-	local_bh_enable();
-	if (ev->rule < p->engine.n_rules)
-		atomic64_inc(&p->fired[ev->rule]);
-}
-
-static u64 stats_read(const struct esmtp_policy_stats *s, const u64_stats_t *v)
-{
-	unsigned int start;
-	u64 n;
-
-	do {
-		start = u64_stats_fetch_begin(&s->syncp);
-		n = u64_stats_read(v);
-	} while (u64_stats_fetch_retry(&s->syncp, start));
-	return n;
-}
-
-/* Since the policy was made, not since the last reset. */
-static void sums_raw(const struct esmtp_ns_policy *p, u64 *sum)
-{
-	const struct esmtp_policy_stats *s;
-	int cpu, i;
-
-	memset(sum, 0, ESMTP_POLICY_SUMS * sizeof(*sum));
-	for_each_possible_cpu(cpu) {
-		s = per_cpu_ptr(p->stats, cpu);
-		for (i = 0; i < __ESMTP_PC_MAX; i++)
-			sum[i] += stats_read(s, &s->pc[i]);
-		for (i = 0; i < __ESMTP_EVENT_MAX; i++)
-			sum[__ESMTP_PC_MAX + i] += stats_read(s, &s->event[i]);
-	}
-}
-
-void esmtp_policy_sums(const struct esmtp_ns_policy *p, u64 *sum)
-{
-	int i;
-
-	sums_raw(p, sum);
-	for (i = 0; i < ESMTP_POLICY_SUMS; i++)
-		sum[i] -= p->base[i];
-}
-
-u64 esmtp_policy_fired(const struct esmtp_ns_policy *p, u32 i)
-{
-	return (u64)atomic64_read(&p->fired[i]) - p->fired_base[i];
-}
-
-void esmtp_policy_reset(struct esmtp_ns_policy *p)
-{
-	u32 i;
-
-	sums_raw(p, p->base);
-	for (i = 0; i < p->engine.n_rules; i++)
-		p->fired_base[i] = atomic64_read(&p->fired[i]);
 }
 
 void esmtp_policies_drop(struct esmtp_net *en)

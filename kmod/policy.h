@@ -1,58 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A policy in force: rules, parameters, counters. */
+/* A policy in force: rules and parameters. */
 #ifndef _ESMTP_POLICY_H
 #define _ESMTP_POLICY_H
 
 #include <linux/kref.h>
 #include <linux/rcupdate.h>
-#include <linux/u64_stats_sync.h>
 #include <net/netlink.h>
 
 #include "../include/esmtp/engine.h"
+#include "generation.h"
 #include "net.h"
-
-/* Elements of esmtp_policy_sums(): enum esmtp_policy_counter, then enum esmtp_event_type. */
-#define ESMTP_POLICY_SUMS (__ESMTP_PC_MAX + __ESMTP_EVENT_MAX)
-
-/**
- * struct esmtp_policy_stats - one CPU's share of a policy's counters
- * @pc: indexed by enum esmtp_policy_counter
- * @event: indexed by enum esmtp_event_type
- * @syncp: makes 64 bits whole on 32-bit machines
- */
-struct esmtp_policy_stats {
-	u64_stats_t pc[__ESMTP_PC_MAX];
-	u64_stats_t event[__ESMTP_EVENT_MAX];
-	struct u64_stats_sync syncp;
-};
+#include "tally.h"
 
 /**
  * struct esmtp_ns_policy - a policy of a namespace; immutable but for its counters
  * @ref: one by the slot, one by each session
  * @rcu: frees it
  * @engine: what the engine reads
- * @generation: of the configuration that it came with; set before it is bound
+ * @generation: of the configuration that it came with; one reference
  * @slot: number of the helper it is bound to
  * @name: NUL-terminated
  * @description: NUL-terminated, may be empty
- * @stats: per CPU
- * @base: sums of @stats at the last reset: pc, then event; the namespace's config mutex
- * @fired: times each rule fired, by its index
- * @fired_base: the same at the last reset; the namespace's config mutex
+ * @totals: its own counters, one reference
+ * @fired: counter of each rule by its index, one reference each
+ * @n_fired: elements of @fired
  * @full: when each rule's bucket is full again, in microseconds; those that limit a rate
  */
 struct esmtp_ns_policy {
 	struct kref ref;
 	struct rcu_head rcu;
 	struct esmtp_policy engine;
-	u64 generation;
+	struct esmtp_generation *generation;
 	u8 slot;
 	char name[ESMTP_POLICY_NAME_MAX + 1];
 	char description[ESMTP_DESCRIPTION_MAX + 1];
-	struct esmtp_policy_stats __percpu *stats;
-	u64 base[ESMTP_POLICY_SUMS];
-	atomic64_t *fired;
-	u64 *fired_base;
+	struct esmtp_totals *totals;
+	struct esmtp_fired **fired;
+	u32 n_fired;
 	atomic64_t *full;
 };
 
@@ -76,6 +60,7 @@ int esmtp_name_parse(char *name, const struct nlattr *nla,
  * @tb: (NOT NULL) its attributes by type, validated by esmtp_policy_attrs
  * @slot: that it will have
  * @tables: (MAYBE NULL) those of its stage
+ * @generation: that it will belong to
  * @extack: says why not
  *
  * Context: process. Return: a policy with one reference, or ERR_PTR().
@@ -83,6 +68,7 @@ int esmtp_name_parse(char *name, const struct nlattr *nla,
 struct esmtp_ns_policy *esmtp_policy_build(const struct nlattr *nest,
 					   struct nlattr **tb, u8 slot,
 					   const struct esmtp_table_set *tables,
+					   struct esmtp_generation *generation,
 					   struct netlink_ext_ack *extack);
 
 /**
@@ -124,24 +110,6 @@ struct esmtp_ns_policy *esmtp_policy_running(struct esmtp_net *en, u8 slot);
 struct esmtp_ns_policy *esmtp_policy_find(struct esmtp_net *en,
 					  const struct nlattr *name);
 
-/** esmtp_policy_count() - add @n to a counter; softirq or process context */
-void esmtp_policy_count(struct esmtp_ns_policy *p, enum esmtp_policy_counter c,
-			u64 n);
-
-/** esmtp_policy_count_event() - count an event by its type and its rule; any context */
-void esmtp_policy_count_event(struct esmtp_ns_policy *p,
-			      const struct esmtp_event *ev);
-
-/**
- * esmtp_policy_sums() - counters of a policy since the last reset
- * @p: policy; the namespace's config mutex is held
- * @sum: ESMTP_POLICY_SUMS elements
- */
-void esmtp_policy_sums(const struct esmtp_ns_policy *p, u64 *sum);
-
-/** esmtp_policy_fired() - times rule @i fired since the last reset; config mutex held */
-u64 esmtp_policy_fired(const struct esmtp_ns_policy *p, u32 i);
-
 /**
  * esmtp_policy_within_rate() - whether a rule is within its rate now
  * @p: policy
@@ -150,9 +118,6 @@ u64 esmtp_policy_fired(const struct esmtp_ns_policy *p, u32 i);
  * Any context. Return: true if it is; then a token of its bucket is gone.
  */
 bool esmtp_policy_within_rate(struct esmtp_ns_policy *p, u32 i);
-
-/** esmtp_policy_reset() - counters of a policy to zero; config mutex held */
-void esmtp_policy_reset(struct esmtp_ns_policy *p);
 
 /** esmtp_policies_drop() - the slots of a namespace that goes give their policies back */
 void esmtp_policies_drop(struct esmtp_net *en);

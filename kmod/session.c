@@ -109,6 +109,8 @@ static void session_kill(struct esmtp_session *s)
 
 	spin_lock_bh(&s->lock);
 	was_alive = s->state != SESSION_DEAD;
+	if (was_alive && !s->was_closed)
+		esmtp_generation_unuse(s->policy->generation);
 	WRITE_ONCE(s->state, SESSION_DEAD);
 	ct = s->ct;
 	WRITE_ONCE(s->ct, NULL);
@@ -385,6 +387,7 @@ static struct esmtp_session *session_create(struct esmtp_net *en,
 	if (!s)
 		goto no_session;
 	s->policy = policy;
+	esmtp_generation_use(policy->generation);
 	if (!session_enlist(en, s))
 		goto no_room;
 	reap_soon();
@@ -400,6 +403,7 @@ static struct esmtp_session *session_create(struct esmtp_net *en,
 	return s;
 
 no_room:
+	esmtp_generation_unuse(policy->generation);
 	nf_ct_put(ct);
 	kmem_cache_free(cache, s);
 no_session:

@@ -66,7 +66,8 @@ static int put_session(struct sk_buff *skb, const struct esmtp_session *s,
 	    nla_put_u8(skb, ESMTP_A_SESSION_PHASE, snap->sum.phase) ||
 	    nla_put_string(skb, ESMTP_A_SESSION_POLICY, s->policy->name) ||
 	    nla_put_u64_64bit(skb, ESMTP_A_SESSION_GENERATION,
-			      s->policy->generation, ESMTP_A_SESSION_PAD) ||
+			      s->policy->generation->number,
+			      ESMTP_A_SESSION_PAD) ||
 	    nla_put_u32(skb, ESMTP_A_SESSION_RCPTS, snap->sum.rcpts) ||
 	    nla_put_u64_64bit(skb, ESMTP_A_SESSION_MESSAGE, snap->sum.size,
 			      ESMTP_A_SESSION_PAD) ||

@@ -10,11 +10,13 @@
 /**
  * struct esmtp_stage - a configuration under preparation; the namespace's config mutex
  * @portid: of the socket that owns it
+ * @generation: that it will be; one reference
  * @slot: staged policies, one reference each
  * @tables: staged tables, or NULL
  */
 struct esmtp_stage {
 	u32 portid;
+	struct esmtp_generation *generation;
 	struct esmtp_ns_policy *slot[ESMTP_SLOTS];
 	struct esmtp_table_set *tables;
 };
@@ -39,6 +41,7 @@ static void stage_free(struct esmtp_net *en)
 		return;
 	WRITE_ONCE(en->stage, NULL);
 	stage_empty(st);
+	esmtp_generation_put(st->generation);
 	kfree(st);
 }
 
@@ -79,6 +82,11 @@ static int stage_open(struct esmtp_net *en, u32 portid,
 	st = kzalloc(sizeof(*st), GFP_KERNEL_ACCOUNT);
 	if (!st)
 		return -ENOMEM;
+	st->generation = esmtp_generation_new();
+	if (!st->generation) {
+		kfree(st);
+		return -ENOMEM;
+	}
 	st->portid = portid;
 	WRITE_ONCE(en->stage, st);
 	return 0;
@@ -185,11 +193,19 @@ static struct esmtp_ns_policy *stage_add(struct esmtp_net *en,
 					 struct netlink_ext_ack *extack)
 {
 	struct esmtp_ns_policy *p;
-	int slot = slot_choose(en, tb, extack);
+	int slot;
 
+	/* Here and not when it is put in force, which must not fail: nobody else can do that meanwhile. */
+	if (esmtp_generations_full(en)) {
+		NL_SET_ERR_MSG_ATTR(extack, nest,
+				    "connections still use " __stringify(ESMTP_GENERATIONS_MAX) " older configurations: load again when some of these connections have ended");
+		return ERR_PTR(-EBUSY);
+	}
+	slot = slot_choose(en, tb, extack);
 	if (slot < 0)
 		return ERR_PTR(slot);
-	p = esmtp_policy_build(nest, tb, slot, en->stage->tables, extack);
+	p = esmtp_policy_build(nest, tb, slot, en->stage->tables,
+			       en->stage->generation, extack);
 	if (!IS_ERR(p))
 		en->stage->slot[slot] = p;
 	return p;
@@ -346,13 +362,33 @@ static int commit_ready(struct esmtp_net *en, const struct nlattr *generation,
 	return err;
 }
 
-static void policies_number(const struct esmtp_stage *st, u64 generation)
+/* Policies of the same name go on counting where those before them do. */
+static void counters_keep(struct esmtp_net *en)
 {
-	u8 slot;
+	struct esmtp_ns_policy *p, *old;
+	u8 slot, i;
 
-	for (slot = 0; slot < ESMTP_SLOTS; slot++)
-		if (st->slot[slot])
-			st->slot[slot]->generation = generation;
+	for (slot = 0; slot < ESMTP_SLOTS; slot++) {
+		p = en->stage->slot[slot];
+		for (i = 0; p && i < ESMTP_SLOTS; i++) {
+			old = esmtp_policy_running(en, i);
+			if (old && !strcmp(old->name, p->name))
+				esmtp_policy_inherit(p, old);
+		}
+	}
+}
+
+static void generation_commit(struct esmtp_net *en, u64 number)
+{
+	struct esmtp_stage *st = en->stage;
+	struct esmtp_generation *g = NULL;
+
+	if (!stage_is_empty(st)) {
+		st->generation->number = number;
+		g = esmtp_generation_get(st->generation);
+	}
+	esmtp_generations_commit(en, g);
+	en->generation = number;
 }
 
 /* The stage gets the policies and tables that were running. */
@@ -381,8 +417,8 @@ int esmtp_stage_commit(struct esmtp_net *en, u32 portid,
 	if (!err)
 		err = commit_ready(en, generation, extack);
 	if (!err) {
-		en->generation = nla_get_u64(generation);
-		policies_number(st, en->generation);
+		generation_commit(en, nla_get_u64(generation));
+		counters_keep(en);
 		slots_swap(en);
 		en->commits++;
 		stage_free(en);

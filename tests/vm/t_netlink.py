@@ -331,6 +331,7 @@ def test_unknown_attributes(s):
     known = {ESMTP_CMD_STAGE_POLICY: {ESMTP_A_POLICY}, ESMTP_CMD_COUNTERS_RESET: {ESMTP_A_POLICY},
              ESMTP_CMD_STAGE_TABLE: {ESMTP_A_TABLE},
              ESMTP_CMD_STAGE_COMMIT: {ESMTP_A_GENERATION, ESMTP_A_CHECK_ONLY}}
+    known[ESMTP_CMD_STATUS_GET] = known[ESMTP_CMD_POLICY_GET] = {ESMTP_A_ABSOLUTE}
     for kind in (*range(__ESMTP_A_MAX + 3), 100, 0x3fff):
         for cmd in range(ESMTP_CMD_STATUS_GET, __ESMTP_CMD_MAX):
             if kind in known.get(cmd, ()) or cmd == ESMTP_CMD_EVENT:
@@ -812,6 +813,8 @@ def test_listener_gone(s):
     log_all_netns(0)
     enter("nls")
     ctl = Socket()
+    begin(ctl)
+    commit(ctl, 0)                                      # no counters of a policy of this name before it
     begin(ctl)
     stage(ctl, name("watch"), verbs(), rules(line_rule(10, log=True)))
     commit(ctl)

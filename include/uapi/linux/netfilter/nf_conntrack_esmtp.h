@@ -10,9 +10,10 @@
  * an attribute, whose offset names it (where one is missing: the nest).
  *
  * ESMTP_CMD_STATUS_GET
- *	do: no attributes. Answer: ESMTP_A_VERSION, ESMTP_A_GENERATION,
- *	ESMTP_A_SESSIONS, ESMTP_A_COUNTERS (the namespace's own counters, each
- *	a u64 attribute whose type is an enum esmtp_ns_counter).
+ *	do: ESMTP_A_ABSOLUTE or nothing. Answer: ESMTP_A_VERSION,
+ *	ESMTP_A_GENERATION, ESMTP_A_SESSIONS, ESMTP_A_COUNTERS (the namespace's
+ *	own counters, each a u64 attribute whose type is an enum
+ *	esmtp_ns_counter).
  *
  * ESMTP_CMD_STAGE_BEGIN
  *	Opens a stage: a configuration under preparation that belongs to this
@@ -30,7 +31,8 @@
  *	the one that the running policy of this name has, else the lowest free
  *	one; one that a running policy has counts as free only if there is no
  *	other. So send policies that ask for a slot first. A refused message
- *	leaves the stage as it was.
+ *	leaves the stage as it was. -EBUSY while open connections use policies
+ *	of ESMTP_GENERATIONS_MAX configurations before the running one.
  *
  * ESMTP_CMD_STAGE_TABLE
  *	A piece of one ESMTP_A_TABLE, which recognises texts for rules to match, is
@@ -47,9 +49,12 @@
  *	The staged policies and tables replace all running ones; ESMTP_A_GENERATION
  *	becomes the namespace's generation, 0 only if nothing is staged, which
  *	is the empty configuration. Nothing can fail once the message has been
- *	accepted; counters begin at zero. Connections keep the policy that they
- *	began with. With the flag ESMTP_A_CHECK_ONLY, which needs no generation,
- *	nothing changes and the stage is gone.
+ *	accepted. Connections keep the policy that they began with. A policy of
+ *	a name that was running goes on with its counters and events, a rule
+ *	that says the same as one of that policy (several: in their order) with
+ *	its count, and what the older connections do counts there too; all
+ *	else begins at zero. With the flag ESMTP_A_CHECK_ONLY, which needs no
+ *	generation, nothing changes and the stage is gone.
  *
  * ESMTP_CMD_STAGE_ABORT
  *	Throws the stage away.
@@ -59,7 +64,8 @@
  *	A policy with many rules comes in parts as it may be staged: messages
  *	with a name seen before hold ESMTP_A_POLICY_SLOT and further rules.
  *	Every message carries ESMTP_A_GENERATION; NLM_F_DUMP_INTR says that a
- *	commit fell into the dump.
+ *	commit fell into the dump. With ESMTP_A_ABSOLUTE in the request no reset
+ *	is seen.
  *
  * ESMTP_CMD_TABLE_GET
  *	dump: the sources of the tables, in the order in which they were staged, in
@@ -68,8 +74,10 @@
  *	there. NLM_F_DUMP_INTR as above.
  *
  * ESMTP_CMD_COUNTERS_RESET
- *	do: sets every counter of the namespace and its policies to zero, or with
- *	ESMTP_A_POLICY { ESMTP_A_POLICY_NAME } those of one policy.
+ *	do: from now on the counters of the namespace and its policies, or with
+ *	ESMTP_A_POLICY { ESMTP_A_POLICY_NAME } those of one policy, are told as
+ *	if they began at zero now; not to those who ask with ESMTP_A_ABSOLUTE.
+ *	For them they never go back while the policy or rule is there.
  *
  * ESMTP_CMD_EVENT
  *	Sent to the group "events" for each event that is to be logged:
@@ -98,6 +106,7 @@
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */
 #define ESMTP_FIELD_NAME_MAX	28	/* letters of a header field's name */
 #define ESMTP_CONDS_MAX		8	/* conditions in one rule */
+#define ESMTP_GENERATIONS_MAX	16	/* older configurations that connections may still use */
 #define ESMTP_EVENT_TEXT_MAX	64	/* bytes of offending text in an event */
 #define ESMTP_TABLES_LIVE	8	/* tables that the rules of a policy hold one text against */
 #define ESMTP_TABLES_MAX	256	/* tables in one configuration */
@@ -137,6 +146,7 @@ enum esmtp_attr {
 	ESMTP_A_EVENT,		/* nest: enum esmtp_event_attr */
 	ESMTP_A_TABLE,		/* nest: enum esmtp_table_attr */
 	ESMTP_A_SESSION,	/* nest: enum esmtp_session_attr */
+	ESMTP_A_ABSOLUTE,	/* flag: counters since they were made, not since the last reset */
 	__ESMTP_A_MAX,
 };
 #define ESMTP_A_MAX (__ESMTP_A_MAX - 1)

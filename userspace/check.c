@@ -84,7 +84,8 @@ static bool read_both(struct checked *k, struct erecs *errors)
 		return true;
 	if (!genl_open(&g, errors))
 		return false;
-	ok = read_policies(&g, &k->c, NULL, errors) && read_status(&g, &k->s, errors);
+	ok = read_policies(&g, &k->c, NULL, false, errors) &&
+	     read_status(&g, &k->s, false, errors);
 	genl_close(&g);
 	return ok;
 }

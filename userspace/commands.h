@@ -10,12 +10,14 @@
  * struct request - what the user wants
  * @o: where and how to print
  * @errors: what went wrong
+ * @absolute: counters as if nothing had ever been reset
  * @args: the words behind the command
  * @n_args: how many
  */
 struct request {
 	struct output o;
 	struct erecs errors;
+	bool absolute;
 	char **args;
 	int n_args;
 };
@@ -30,6 +32,7 @@ bool command_reset_counters(struct request *r);
 bool command_add_exempt(struct request *r);
 bool command_delete_exempt(struct request *r);
 bool command_flush_ruleset(struct request *r);
+bool command_metrics(struct request *r);
 bool command_check(struct request *r);
 bool command_monitor(struct request *r);
 bool command_unload(struct request *r);
@@ -45,7 +48,8 @@ bool stage_policies(struct genl *g, struct config *c, struct erecs *errors);
 bool stage_commit(struct genl *g, uint64_t generation, bool check, struct erecs *errors);
 
 /* list.c */
-bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struct erecs *errors);
-bool read_status(struct genl *g, struct status *s, struct erecs *errors);
+bool read_policies(struct genl *g, struct config *c, uint64_t *generation, bool absolute,
+		   struct erecs *errors);
+bool read_status(struct genl *g, struct status *s, bool absolute, struct erecs *errors);
 
 #endif

@@ -15,14 +15,14 @@ _esmtpctl()
 		[[ $word == -* ]] || words+=("$word")
 	done
 	case ${words[*]} in
-	'') word='list reset add delete flush check monitor unload' ;;
+	'') word='list reset add delete flush metrics check monitor unload' ;;
 	list) word='ruleset counters policies sessions exempt' ;;
 	reset) word='counters' ;;
 	flush) word='ruleset' ;;
 	add | delete) word='exempt' ;;
 	*) word='' ;;
 	esac
-	[[ $cur != -* ]] || word='--file --check --print --json --all --time --help --version'
+	[[ $cur != -* ]] || word='--file --check --print --json --all --absolute --time --help --version'
 	mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
 }
 complete -o filenames -F _esmtpctl esmtpctl

@@ -76,16 +76,27 @@ static void name_tables(struct policy *p, const struct config *c)
 		}
 }
 
+static struct nlmsghdr *request_counters(struct genl *g, uint8_t cmd, uint16_t flags, bool absolute)
+{
+	struct nlmsghdr *nlh = genl_request(g, cmd, flags);
+
+	if (absolute)
+		mnl_attr_put(nlh, ESMTP_A_ABSOLUTE, 0, NULL);
+	return nlh;
+}
+
 /**
  * read_policies() - read the running policies and tables
  * @g: the socket
  * @c: gets them
  * @generation: of the configuration, or NULL
+ * @absolute: counters as if nothing had ever been reset
  * @errors: why not
  *
  * Return: true if they were read.
  */
-bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struct erecs *errors)
+bool read_policies(struct genl *g, struct config *c, uint64_t *generation, bool absolute,
+		   struct erecs *errors)
 {
 	struct kerror ke;
 	struct dump d;
@@ -96,7 +107,7 @@ bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struc
 	/* A commit that falls into the dump makes it void. */
 	for (int i = 0; i < READ_TRIES; i++) {
 		memset(&d, 0, sizeof(d));
-		err = genl_talk(g, genl_request(g, ESMTP_CMD_POLICY_GET, NLM_F_DUMP),
+		err = genl_talk(g, request_counters(g, ESMTP_CMD_POLICY_GET, NLM_F_DUMP, absolute),
 				wire_get_policy, &d, &ke);
 		if (err != -EINTR)
 			break;
@@ -115,17 +126,19 @@ bool read_policies(struct genl *g, struct config *c, uint64_t *generation, struc
  * read_status() - read the state and counters of the namespace
  * @g: the socket
  * @s: the state
+ * @absolute: counters as if nothing had ever been reset
  * @errors: why not
  *
  * Return: true if it was read.
  */
-bool read_status(struct genl *g, struct status *s, struct erecs *errors)
+bool read_status(struct genl *g, struct status *s, bool absolute, struct erecs *errors)
 {
 	struct kerror ke;
 
 	memset(s, 0, sizeof(*s));
 	s->version = "?";
-	if (!genl_talk(g, genl_request(g, ESMTP_CMD_STATUS_GET, NLM_F_ACK), wire_get_status, s, &ke))
+	if (!genl_talk(g, request_counters(g, ESMTP_CMD_STATUS_GET, NLM_F_ACK, absolute),
+		       wire_get_status, s, &ke))
 		return true;
 	erec_add(errors, NULL, "the module's state cannot be read: %s", kerror_text(&ke));
 	return false;
@@ -145,7 +158,7 @@ bool command_list_ruleset(struct request *r)
 
 	if (!genl_open(&g, &r->errors))
 		return false;
-	ok = nft_read(&t, &r->errors) && read_policies(&g, &t.config, NULL, &r->errors);
+	ok = nft_read(&t, &r->errors) && read_policies(&g, &t.config, NULL, false, &r->errors);
 	genl_close(&g);
 	for (const struct table *k = t.config.tables; ok && k; k = k->next)
 		if (!k->words.n) {
@@ -183,7 +196,8 @@ bool command_list_counters(struct request *r)
 
 	if (!genl_open(&g, &r->errors))
 		return false;
-	ok = read_policies(&g, &c, NULL, &r->errors) && read_status(&g, &s, &r->errors);
+	ok = read_policies(&g, &c, NULL, r->absolute, &r->errors) &&
+	     read_status(&g, &s, r->absolute, &r->errors);
 	genl_close(&g);
 	if (!ok)
 		return false;
@@ -210,7 +224,7 @@ bool command_list_policies(struct request *r)
 
 	if (!genl_open(&g, &r->errors))
 		return false;
-	ok = read_policies(&g, &c, NULL, &r->errors);
+	ok = read_policies(&g, &c, NULL, false, &r->errors);
 	genl_close(&g);
 	if (!ok)
 		return false;

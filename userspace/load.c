@@ -103,7 +103,7 @@ static bool module_is(uint64_t generation)
 	erec_init(&ignored);
 	if (!genl_open(&g, &ignored))
 		return false;
-	ok = read_status(&g, &s, &ignored) && s.generation == generation;
+	ok = read_status(&g, &s, false, &ignored) && s.generation == generation;
 	genl_close(&g);
 	return ok;
 }
@@ -189,7 +189,7 @@ static bool put_and_commit(struct genl *g, const struct config *c, uint64_t gene
 /* What runs while we have the stage, to go back to. */
 static bool read_running(struct genl *g, struct nft_table *old, struct erecs *errors)
 {
-	return nft_read(old, errors) && read_policies(g, &old->config, NULL, errors);
+	return nft_read(old, errors) && read_policies(g, &old->config, NULL, false, errors);
 }
 
 static bool stage_and_put(struct genl *g, struct config *c, bool check, struct request *r)

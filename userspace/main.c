@@ -34,10 +34,11 @@ static const struct command commands[] = {
 	{ { "list", "policies" }, NULL, command_list_policies, "policies, and their helpers for your own nft tables" },
 	{ { "list", "sessions" }, NULL, command_list_sessions, "connections that are being inspected" },
 	{ { "list", "exempt" }, NULL, command_list_exempt, "hosts that are never inspected" },
-	{ { "reset", "counters" }, NULL, command_reset_counters, "set all counters to zero" },
+	{ { "reset", "counters" }, NULL, command_reset_counters, "'list counters' begins at zero" },
 	{ { "add", "exempt" }, "ADDRESS...", command_add_exempt, "inspect these hosts no more" },
 	{ { "delete", "exempt" }, "ADDRESS...", command_delete_exempt, "inspect these hosts again" },
 	{ { "flush", "ruleset" }, NULL, command_flush_ruleset, "remove the configuration: nothing is inspected" },
+	{ { "metrics", NULL }, NULL, command_metrics, "all counters, for Prometheus" },
 	{ { "check", NULL }, NULL, command_check, "do the module and the nft table belong together?" },
 	{ { "monitor", NULL }, NULL, command_monitor, "print events as they come" },
 	{ { "unload", NULL }, NULL, command_unload, "flush, then remove the module" },
@@ -49,6 +50,7 @@ enum {
 	OPT_PRINT = 'p',
 	OPT_JSON = 'j',
 	OPT_ALL = 'a',
+	OPT_ABSOLUTE = 'A',
 	OPT_TIME = 't',
 	OPT_HELP = 'h',
 	OPT_VERSION = 'V',
@@ -67,6 +69,8 @@ static const struct {
 	  "with -f: print FILE as 'list ruleset' would, without asking the kernel" },
 	{ { "json", no_argument, NULL, OPT_JSON }, NULL, "print JSON" },
 	{ { "all", no_argument, NULL, OPT_ALL }, NULL, "counters that are zero too" },
+	{ { "absolute", no_argument, NULL, OPT_ABSOLUTE }, NULL,
+	  "counters as if nothing had ever been reset" },
 	{ { "time", no_argument, NULL, OPT_TIME }, NULL, "monitor: begin each line with the time" },
 	{ { "help", no_argument, NULL, OPT_HELP }, NULL, "print this" },
 	{ { "version", no_argument, NULL, OPT_VERSION }, NULL, "print the version" },
@@ -132,6 +136,9 @@ static int take_option(struct invocation *inv, int opt)
 		return 0;
 	case OPT_ALL:
 		inv->r.o.all = true;
+		return 0;
+	case OPT_ABSOLUTE:
+		inv->r.absolute = true;
 		return 0;
 	case OPT_TIME:
 		inv->r.o.time = true;

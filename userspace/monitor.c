@@ -42,7 +42,7 @@ static void read_again(struct monitor *m)
 	mem_release_since(m->mark);
 	erec_init(&ignored);
 	m->c.policies = NULL;
-	read_policies(&m->ask, &m->c, NULL, &ignored);
+	read_policies(&m->ask, &m->c, NULL, false, &ignored);
 	m->read = now_ms();
 }
 

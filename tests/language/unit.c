@@ -15,6 +15,7 @@
 #include "event.h"
 #include "interval.h"
 #include "kerror.h"
+#include "metrics.h"
 #include "output.h"
 #include "util.h"
 #include "wire.h"
@@ -587,8 +588,39 @@ static void test_refusal(void)
 	result("refusal: without privilege", strstr(kerror_text(&ke), "CAP_NET_ADMIN"));
 }
 
-int main(void)
+static void test_label(void)
 {
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	metrics_label(f, "a\"b\\c\nd {,}=");
+	fclose(f);
+	same("metrics: what a label may not have is escaped", "\"a\\\"b\\\\c\\nd {,}=\"", text);
+	free(text);
+}
+
+/* For a reader of the format: every family, and names with what has to be escaped. */
+static int print_metrics(void)
+{
+	struct policy *p = policy_new(10), *q = policy_new(0);
+	struct config c = { .policies = p };
+	struct status s = { .version = "1.\"2\"\\", .generation = UINT64_MAX, .sessions = 3 };
+	struct guard g = { .present = true, .packets = { 1, 2, 3, UINT64_MAX } };
+
+	p->next = q;
+	q->name = "back\\slash";
+	for (unsigned int i = 0; i < 10; i++)
+		p->rules[i].count = i;
+	metrics_print(stdout, &c, &s, &g);
+	mem_release();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "--metrics"))
+		return print_metrics();
 	test_intervals();
 	test_families();
 	test_table(1, 0);
@@ -609,6 +641,7 @@ int main(void)
 	test_session();
 	test_hostile();
 	test_refusal();
+	test_label();
 	mem_release();
 	return failed;
 }

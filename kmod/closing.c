@@ -131,13 +131,28 @@ static void bury(struct nf_conn *ct, bool answered)
 	live_on(ct, NULL);
 }
 
-void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict)
+static enum esmtp_action action_of(enum esmtp_verdict verdict)
+{
+	switch (verdict) {
+	case ESMTP_CLOSE_RESET:
+		return ESMTP_ACTION_RESET;
+	case ESMTP_CLOSE_REPLY:
+		return ESMTP_ACTION_REPLY;
+	default:
+		return ESMTP_ACTION_DROP;
+	}
+}
+
+void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict,
+			 struct list_head *notes)
 {
 	u16 rule = s->engine.closed_by;
 	struct nf_conn *ct;
 
 	if (s->state >= SESSION_CLOSED)
 		return;
+	esmtp_stream_note(s, ESMTP_DIR_CLIENT, ESMTP_EVENT_TERMINATED,
+			  action_of(verdict), notes);
 	s->latched_at = 0;
 	WRITE_ONCE(s->verdict, verdict);
 	WRITE_ONCE(s->state, SESSION_CLOSED);

@@ -149,7 +149,7 @@ static bool too_late(struct esmtp_session *s, enum esmtp_dir dir, u32 gap,
 	if (verdict == ESMTP_PASS)
 		esmtp_stream_close(s, dir, ESMTP_EVENT_EARLY_ALTERED, notes);
 	else
-		esmtp_close_session(s, verdict);
+		esmtp_close_session(s, verdict, notes);
 	return false;
 }
 
@@ -171,7 +171,7 @@ bool esmtp_early_turn(struct esmtp_session *s, enum esmtp_dir dir, u32 gap,
 				return too_late(s, dir, gap, r.verdict, notes);
 			esmtp_stream_trace(s, dir, c->seq + at, c->data + at,
 					   taken, r.content);
-			esmtp_stream_follow(s, &r);
+			esmtp_stream_follow(s, &r, notes);
 		}
 		esmtp_chunk_inspected(fl, c);
 		fl->next += c->len;

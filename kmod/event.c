@@ -8,6 +8,7 @@
 #include <linux/timekeeping.h>
 #include <net/netfilter/nf_log.h>
 
+#include "../include/esmtp/message.h"
 #include "event.h"
 #include "netlink.h"
 #include "ns_table.h"
@@ -22,6 +23,7 @@
  * @dir: where it happened
  * @time: nanoseconds since 1970
  * @ev: what happened
+ * @sender: of the transaction, known or not
  */
 struct note {
 	struct list_head list;
@@ -29,6 +31,7 @@ struct note {
 	u8 dir;
 	u64 time;
 	struct esmtp_event ev;
+	struct esmtp_sender sender;
 };
 
 /**
@@ -62,7 +65,8 @@ static struct note *note_new(struct list_head *list)
 
 void esmtp_event_note(struct esmtp_net *en, struct list_head *list,
 		      struct esmtp_ns_policy *p, enum esmtp_dir dir,
-		      const struct esmtp_event *ev)
+		      const struct esmtp_event *ev,
+		      const struct esmtp_sender *sender)
 {
 	struct note *note;
 
@@ -78,6 +82,10 @@ void esmtp_event_note(struct esmtp_net *en, struct list_head *list,
 	note->time = ktime_get_real_ns();
 	note->ev = *ev;
 	note->ev.text_len = min_t(u8, ev->text_len, ESMTP_TEXT_MAX);
+	if (sender)
+		note->sender = *sender;
+	else
+		note->sender.known = false;
 	list_add_tail(&note->list, list);
 }
 
@@ -108,6 +116,22 @@ static const struct esmtp_cond *cond_of(const struct telling *t)
 	return i < t->p->engine.n_conds ? &t->p->engine.conds[i] : NULL;
 }
 
+static u8 sender_len(const struct esmtp_sender *s)
+{
+	return min_t(u8, s->len, ESMTP_SENDER_MAX);
+}
+
+static int put_sender(struct sk_buff *skb, const struct esmtp_sender *s)
+{
+	if (!s->known)
+		return 0;
+	if (nla_put(skb, ESMTP_A_EVENT_SENDER, sender_len(s), s->text) ||
+	    (s->len > ESMTP_SENDER_MAX &&
+	     nla_put_flag(skb, ESMTP_A_EVENT_SENDER_CUT)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int put_event(struct sk_buff *skb, const struct telling *t)
 {
 	const struct esmtp_event *ev = &t->note->ev;
@@ -125,7 +149,10 @@ static int put_event(struct sk_buff *skb, const struct telling *t)
 	    nla_put_u64_64bit(skb, ESMTP_A_EVENT_TIME, t->note->time,
 			      ESMTP_A_EVENT_PAD) ||
 	    nla_put_u64_64bit(skb, ESMTP_A_EVENT_LOST, events_lost(t->en),
-			      ESMTP_A_EVENT_PAD))
+			      ESMTP_A_EVENT_PAD) ||
+	    nla_put_u64_64bit(skb, ESMTP_A_EVENT_GENERATION,
+			      t->p->generation->number, ESMTP_A_EVENT_PAD) ||
+	    put_sender(skb, &t->note->sender))
 		return -EMSGSIZE;
 	if (cond &&
 	    (nla_put_u32(skb, ESMTP_A_EVENT_RULE, ev->rule + 1) ||
@@ -151,17 +178,11 @@ static int event_fill(struct sk_buff *skb, const void *arg)
 	return err;
 }
 
-/*
- * The kernel's log. The sentences and numbers are those of Cisco ASA where it has one, so
- * that what reads its logs can read ours; what we know beyond them follows in brackets.
- */
+/* The kernel's log. Its lines are those of "esmtpctl monitor", see message.c. */
 
-/* "address/port" */
-#define ENDPOINT_LEN sizeof("xxxx:xxxx:xxxx:xxxx:xxxx:xxxx:xxxx:xxxx/65535")
-/* every byte of the text as \xNN */
-#define ESCAPED_LEN (4 * ESMTP_TEXT_MAX + 1)
-#define REASON_LEN 96
-#define DETAIL_LEN (ESMTP_POLICY_NAME_MAX + ESCAPED_LEN + 64)
+#define HOST_LEN	sizeof("xxxx:xxxx:xxxx:xxxx:xxxx:xxxx:xxxx:xxxx")
+#define ENDPOINT_LEN	(HOST_LEN + sizeof("/65535"))
+#define CRITERION_LEN	256
 
 static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_CMD_LINE_LENGTH] = "cmd line length",
@@ -182,108 +203,157 @@ static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_REPLY_LINE_LENGTH] = "reply line length",
 	[ESMTP_MATCH_INVALID_RCPT_COUNT] = "invalid-recipients count",
 	[ESMTP_MATCH_ANOMALY] = "anomaly",
-	[ESMTP_MATCH_SENDER_TEXT] = "sender-address regex",
-	[ESMTP_MATCH_RECIPIENT_TEXT] = "recipient-address regex",
-	[ESMTP_MATCH_MIME_TYPE_TEXT] = "mime filetype regex",
-	[ESMTP_MATCH_HEADER_TEXT] = "header regex",
+	[ESMTP_MATCH_SENDER_TEXT] = "sender-address",
+	[ESMTP_MATCH_RECIPIENT_TEXT] = "recipient-address",
+	[ESMTP_MATCH_MIME_TYPE_TEXT] = "MIME filetype",
+	[ESMTP_MATCH_HEADER_TEXT] = "header",
 	[ESMTP_MATCH_SPECIAL_CHARACTER] = "special-character",
 };
 
-static const char *const action_words[__ESMTP_ACTION_MAX] = {
-	[ESMTP_ACTION_COUNT] = "Received",
-	[ESMTP_ACTION_MASK] = "Masked header flags for",
-	[ESMTP_ACTION_DROP] = "Dropped connection for",
-	[ESMTP_ACTION_RESET] = "Reset connection for",
-	[ESMTP_ACTION_REPLY] = "Closed connection with a reply for",
-	[ESMTP_ACTION_RATE_LIMIT] = "Rate limit exceeded by",
+static const char *const keyword_words[__ESMTP_KW_MAX] = {
+	[ESMTP_KW_OTHERS] = "others",
+	[ESMTP_KW_8BITMIME] = "8bitmime",
+	[ESMTP_KW_AUTH] = "auth",
+	[ESMTP_KW_BINARYMIME] = "binarymime",
+	[ESMTP_KW_CHECKPOINT] = "checkpoint",
+	[ESMTP_KW_DSN] = "dsn",
+	[ESMTP_KW_ENHANCEDSTATUSCODES] = "enhancedstatuscodes",
+	[ESMTP_KW_ETRN] = "etrn",
+	[ESMTP_KW_PIPELINING] = "pipelining",
+	[ESMTP_KW_SIZE] = "size",
+	[ESMTP_KW_VRFY] = "vrfy",
 };
 
-static const char *const event_words[__ESMTP_EVENT_MAX] = {
-	[ESMTP_EVENT_BANNER_MASKED] = "greeting",
-	[ESMTP_EVENT_CMD_MASKED] = "command that is not allowed",
-	[ESMTP_EVENT_PIPE] = "| in an address",
-	[ESMTP_EVENT_BRACKET_BLANKED] = "< or > out of place in an address",
-	[ESMTP_EVENT_TLS_STARTED] = "TLS started",
-	[ESMTP_EVENT_BYPASS] = "reply that its command cannot earn",
-	[ESMTP_EVENT_VERB_LENGTH] = "verb that has not four letters",
-	[ESMTP_EVENT_BARE_LF] = "line ended by LF alone",
-	[ESMTP_EVENT_BARE_CR] = "CR without LF",
-	[ESMTP_EVENT_EARLY_TALK] = "client spoke before the greeting",
-	[ESMTP_EVENT_UNEXPECTED_REPLY] = "reply that no command is owed",
-	[ESMTP_EVENT_REPLY_SYNTAX] = "reply without a code",
-	[ESMTP_EVENT_EARLY_CONTENT] = "content before the answer to DATA",
-	[ESMTP_EVENT_KEYWORD_MASKED] = "keyword of a command that is not allowed",
-	[ESMTP_EVENT_CONFLICT] = "content repeated with other bytes",
-	[ESMTP_EVENT_NOT_RETAINED] = "no memory for what was read",
-	[ESMTP_EVENT_EARLY_ALTERED] = "content that had passed early",
-	[ESMTP_EVENT_HOLE] = "gap in content",
-	[ESMTP_EVENT_NUL] = "NUL in a command",
-	[ESMTP_EVENT_EIGHT_BIT] = "byte above 127 in a command",
-	[ESMTP_EVENT_PIPELINING] = "command before the answer to another one, which was not offered",
+static const char *const verb_words[__ESMTP_VERB_MAX] = {
+	[ESMTP_VERB_OTHER] = "other",
+	[ESMTP_VERB_AUTH] = "auth",
+	[ESMTP_VERB_DATA] = "data",
+	[ESMTP_VERB_EHLO] = "ehlo",
+	[ESMTP_VERB_ETRN] = "etrn",
+	[ESMTP_VERB_HELO] = "helo",
+	[ESMTP_VERB_HELP] = "help",
+	[ESMTP_VERB_MAIL] = "mail",
+	[ESMTP_VERB_NOOP] = "noop",
+	[ESMTP_VERB_QUIT] = "quit",
+	[ESMTP_VERB_RCPT] = "rcpt",
+	[ESMTP_VERB_RSET] = "rset",
+	[ESMTP_VERB_SAML] = "saml",
+	[ESMTP_VERB_SEND] = "send",
+	[ESMTP_VERB_SOML] = "soml",
+	[ESMTP_VERB_VRFY] = "vrfy",
+	[ESMTP_VERB_STARTTLS] = "starttls",
+	[ESMTP_VERB_BDAT] = "bdat",
 };
 
-static void endpoint_print(char *buf, u16 family, const union nf_inet_addr *addr,
-			   __be16 port)
+static const char *const encoding_words[__ESMTP_ENC_MAX] = {
+	[ESMTP_ENC_OTHERS] = "others",
+	[ESMTP_ENC_7BIT] = "7bit",
+	[ESMTP_ENC_8BIT] = "8bit",
+	[ESMTP_ENC_BASE64] = "base64",
+	[ESMTP_ENC_BINARY] = "binary",
+	[ESMTP_ENC_QUOTED_PRINTABLE] = "quoted-printable",
+};
+
+static const char *const anomaly_words[__ESMTP_ANOMALY_MAX] = {
+	[ESMTP_ANOMALY_TRUNCATED] = "truncated",
+	[ESMTP_ANOMALY_VERB_LENGTH] = "verb-length",
+	[ESMTP_ANOMALY_BARE_LF] = "bare-lf",
+	[ESMTP_ANOMALY_BARE_CR] = "bare-cr",
+	[ESMTP_ANOMALY_NUL] = "nul",
+	[ESMTP_ANOMALY_EIGHT_BIT] = "eight-bit",
+	[ESMTP_ANOMALY_EARLY_TALKER] = "early-talker",
+	[ESMTP_ANOMALY_EARLY_CONTENT] = "early-content",
+	[ESMTP_ANOMALY_UNEXPECTED_REPLY] = "unexpected-reply",
+	[ESMTP_ANOMALY_REPLY_SYNTAX] = "reply-syntax",
+	[ESMTP_ANOMALY_PIPELINING] = "pipelining",
+};
+
+/**
+ * struct printed - a message and the words that it is made of
+ * @m: message
+ * @client: see struct esmtp_message
+ * @server: the same
+ * @client_host: the same
+ * @server_host: the same
+ * @criterion: the same
+ * @text: the same
+ * @sender: the same
+ * @line: all of it
+ */
+struct printed {
+	struct esmtp_message m;
+	char client[ENDPOINT_LEN];
+	char server[ENDPOINT_LEN];
+	char client_host[HOST_LEN];
+	char server_host[HOST_LEN];
+	char criterion[CRITERION_LEN];
+	char text[ESMTP_ESCAPED(ESMTP_TEXT_MAX)];
+	char sender[ESMTP_ESCAPED(ESMTP_SENDER_MAX)];
+	char line[ESMTP_LINE_MAX];
+};
+
+static void endpoint_print(char *host, char *endpoint, u16 family,
+			   const union nf_inet_addr *addr, __be16 port)
 {
 	if (family == NFPROTO_IPV4)
-		scnprintf(buf, ENDPOINT_LEN, "%pI4/%u", &addr->ip, ntohs(port));
+		scnprintf(host, HOST_LEN, "%pI4", &addr->ip);
 	else
-		scnprintf(buf, ENDPOINT_LEN, "%pI6c/%u", &addr->in6,
-			  ntohs(port));
+		scnprintf(host, HOST_LEN, "%pI6c", &addr->in6);
+	scnprintf(endpoint, ENDPOINT_LEN, "%s/%u", host, ntohs(port));
 }
 
-/* The peer's bytes: nothing but printable ASCII, and no quote that could end them. */
-static void text_print(char *buf, const struct esmtp_event *ev)
-{
-	u8 i, c;
+/**
+ * struct words - names of the members of a set
+ * @v: they
+ * @n: how many
+ */
+struct words {
+	const char *const *v;
+	unsigned int n;
+};
 
-	for (i = 0; i < ev->text_len; i++) {
-		c = ev->text[i];
-		if (c >= ' ' && c < 0x7f && c != '"' && c != '\\')
-			*buf++ = c;
-		else
-			buf += sprintf(buf, "\\x%02x", c);
-	}
+static const struct words set_words[__ESMTP_MATCH_MAX] = {
+	[ESMTP_MATCH_EHLO_KEYWORD] = { keyword_words, __ESMTP_KW_MAX },
+	[ESMTP_MATCH_CMD_VERB] = { verb_words, __ESMTP_VERB_MAX },
+	[ESMTP_MATCH_MIME_ENCODING] = { encoding_words, __ESMTP_ENC_MAX },
+	[ESMTP_MATCH_ANOMALY] = { anomaly_words, __ESMTP_ANOMALY_MAX },
+};
+
+static void set_print(char *buf, int size, const struct esmtp_cond *cond)
+{
+	const struct words *words = &set_words[cond->match];
+	unsigned int k;
+	int n = 0;
+
 	*buf = '\0';
+	for (k = 0; k < words->n; k++)
+		if (cond->set & BIT_ULL(k) && words->v[k])
+			n += scnprintf(buf + n, size - n, " %s", words->v[k]);
 }
 
-/* ASA's further_info. */
-static void reason_print(char *buf, const struct telling *t)
+static void criterion_print(char *buf, const struct esmtp_cond *cond)
 {
-	const struct esmtp_event *ev = &t->note->ev;
-	const struct esmtp_cond *cond = cond_of(t);
+	int n = scnprintf(buf, CRITERION_LEN, "%s%s",
+			  cond->negate ? "not " : "", match_words[cond->match]);
 
-	const char *negate = cond && cond->negate ? "not " : "";
-
-	if (!cond)
-		scnprintf(buf, REASON_LEN, "%s",
-			  event_words[ev->type] ?: "unknown");
-	else if (cond->table)
-		scnprintf(buf, REASON_LEN, "matched Class %u: %s%s %s",
-			  ev->rule + 1, negate, match_words[cond->match],
-			  esmtp_table_ns(cond->table)->name);
-	else if (esmtp_match_operand(cond->match) != ESMTP_OPERAND_LIMIT)
-		scnprintf(buf, REASON_LEN, "matched Class %u: %s%s",
-			  ev->rule + 1, negate, match_words[cond->match]);
-	else
-		scnprintf(buf, REASON_LEN, "matched Class %u: %s%s gt %u",
-			  ev->rule + 1, negate, match_words[cond->match],
-			  cond->limit);
-}
-
-/* Whatever the log is filtered by: what was done stands out from what was only seen. */
-static __printf(2, 3) void print_line(bool done, const char *fmt, ...)
-{
-	struct va_format line = { .fmt = fmt };
-	va_list args;
-
-	va_start(args, fmt);
-	line.va = &args;
-	if (done)
-		pr_notice("%pV\n", &line);
-	else
-		pr_info("%pV\n", &line);
-	va_end(args);
+	switch (esmtp_match_operand(cond->match)) {
+	case ESMTP_OPERAND_LIMIT:
+		scnprintf(buf + n, CRITERION_LEN - n, " gt %u", cond->limit);
+		break;
+	case ESMTP_OPERAND_SET:
+		set_print(buf + n, CRITERION_LEN - n, cond);
+		break;
+	case ESMTP_OPERAND_TABLE:
+		if (cond->field_len)
+			n += scnprintf(buf + n, CRITERION_LEN - n, " %.*s",
+				       cond->field_len, cond->field);
+		if (cond->table)
+			scnprintf(buf + n, CRITERION_LEN - n, " regex %s",
+				  esmtp_table_ns(cond->table)->name);
+		break;
+	case ESMTP_OPERAND_NONE:
+		break;
+	}
 }
 
 static bool is_monitor(const struct telling *t)
@@ -291,83 +361,61 @@ static bool is_monitor(const struct telling *t)
 	return t->p->engine.flags & ESMTP_POLICY_F_MONITOR;
 }
 
-/* What ASA does not say. */
-static void detail_print(char *buf, const struct telling *t, const char *text)
-{
-	const struct esmtp_event *ev = &t->note->ev;
-	int n;
-
-	n = scnprintf(buf, DETAIL_LEN, "policy %s%s", t->p->name,
-		      is_monitor(t) ? ", mode monitor" : "");
-	if (ev->value)
-		n += scnprintf(buf + n, DETAIL_LEN - n, ", seen %u", ev->value);
-	if (*text)
-		scnprintf(buf + n, DETAIL_LEN - n, ", \"%s\"", text);
-}
-
-/* 108004, or 108005 if nothing was done but to log. */
-static void print_action(const struct telling *t, const char *client,
-			 const char *server, const char *text)
-{
-	const struct esmtp_event *ev = &t->note->ev;
-	bool response = t->note->dir == ESMTP_DIR_SERVER;
-	u8 action = is_monitor(t) ? ESMTP_ACTION_COUNT : ev->action;
-	bool done = action != ESMTP_ACTION_COUNT;
-	char reason[REASON_LEN], detail[DETAIL_LEN];
-
-	if (WARN_ON_ONCE(action >= __ESMTP_ACTION_MAX))
-		return;
-	reason_print(reason, t);
-	detail_print(detail, t, text);
-	print_line(done, "%%ESMTP-%s: ESMTP %s: %s ESMTP %s from %s to %s; %s (%s)",
-		   done ? "4-108004" : "6-108005",
-		   ev->type == ESMTP_EVENT_RULE ? "Classification" : "Parameter",
-		   action_words[action], response ? "Response" : "Request",
-		   response ? server : client, response ? client : server,
-		   reason, detail);
-}
-
-/* The sentence of an event that was acted on. */
-static void print_acted(const struct telling *t, const char *client,
-			const char *server, const char *text)
-{
-	switch (t->note->ev.type) {
-	case ESMTP_EVENT_BRACKET_BLANKED:
-		print_line(true,
-			   "%%ESMTP-2-108002: SMTP replaced string: out %s in %s data: \"%s\" (policy %s)",
-			   client, server, text, t->p->name);
-		break;
-	case ESMTP_EVENT_PIPE:
-		print_line(true,
-			   "%%ESMTP-2-108003: Terminating ESMTP connection; malicious pattern detected in the mail address from %s to %s. Mail Address: \"%s\" (policy %s)",
-			   client, server, text, t->p->name);
-		break;
-	case ESMTP_EVENT_TLS_STARTED:
-		print_line(false,
-			   "%%ESMTP-6-108007: TLS started on ESMTP session between client %s and server %s (policy %s)",
-			   client, server, t->p->name);
-		break;
-	default:
-		print_action(t, client, server, text);
-	}
-}
-
-static void print_note(const struct telling *t)
+static void message_fill(struct printed *p, const struct telling *t)
 {
 	const struct nf_conntrack_tuple *o = t->orig;
-	char client[ENDPOINT_LEN], server[ENDPOINT_LEN], text[ESCAPED_LEN];
+	const struct esmtp_event *ev = &t->note->ev;
+	const struct esmtp_sender *s = &t->note->sender;
+	const struct esmtp_cond *cond = cond_of(t);
 
-	endpoint_print(client, o->src.l3num, &o->src.u3, o->src.u.tcp.port);
-	endpoint_print(server, o->src.l3num, &o->dst.u3, o->dst.u.tcp.port);
-	text_print(text, &t->note->ev);
-	if (is_monitor(t))
-		print_action(t, client, server, text);
-	else
-		print_acted(t, client, server, text);
+	endpoint_print(p->client_host, p->client, o->src.l3num, &o->src.u3,
+		       o->src.u.tcp.port);
+	endpoint_print(p->server_host, p->server, o->src.l3num, &o->dst.u3,
+		       o->dst.u.tcp.port);
+	p->criterion[0] = '\0';
+	if (cond)
+		criterion_print(p->criterion, cond);
+	p->m = (struct esmtp_message) {
+		.type = ev->type,
+		.action = ev->action,
+		.from_server = t->note->dir == ESMTP_DIR_SERVER,
+		.monitor = is_monitor(t),
+		.has_sender = s->known,
+		.sender_cut = s->len > ESMTP_SENDER_MAX,
+		.rule = cond ? ev->rule + 1 : 0,
+		.value = ev->value,
+		.criterion = p->criterion,
+		.policy = t->p->name,
+		.client = p->client,
+		.server = p->server,
+		.client_host = p->client_host,
+		.server_host = p->server_host,
+		.text = esmtp_message_escape(p->text, ev->text, ev->text_len),
+		.sender = esmtp_message_escape(p->sender, s->text,
+					       sender_len(s)),
+	};
+	esmtp_message_print(p->line, &p->m);
 }
 
 /* Lines that were not printed; the next one says how many. */
 static atomic_t lines_missed;
+
+/* What was done stands out from what was only seen. */
+static void print_note(const struct telling *t)
+{
+	struct printed *p = kmalloc(sizeof(*p), GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!p) {
+		atomic_inc(&lines_missed);
+		return;
+	}
+	message_fill(p, t);
+	if (esmtp_message_only_seen(p->m.action, p->m.monitor))
+		pr_info("%s\n", p->line);
+	else
+		pr_notice("%s\n", p->line);
+	kfree(p);
+}
 
 static void log_note(const struct telling *t)
 {

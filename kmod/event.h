@@ -15,13 +15,15 @@
  * @p: the connection's policy
  * @dir: where it happened
  * @ev: (NOT NULL) what happened
+ * @sender: (MAYBE NULL) envelope sender of the connection
  *
  * Context: softirq, under a session's lock. A note that cannot be allocated is counted
  * as lost.
  */
 void esmtp_event_note(struct esmtp_net *en, struct list_head *list,
 		      struct esmtp_ns_policy *p, enum esmtp_dir dir,
-		      const struct esmtp_event *ev);
+		      const struct esmtp_event *ev,
+		      const struct esmtp_sender *sender);
 
 /**
  * esmtp_event_send() - send and free the notes

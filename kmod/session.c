@@ -242,7 +242,7 @@ static void reap_due(struct esmtp_session *s, struct esmtp_net *en,
 		if (s->state == SESSION_OPEN && gap_expired(&s->flow[dir]))
 			give_up(s, dir, &notes);
 	if (s->state == SESSION_OPEN && latch_expired(s))
-		esmtp_close_session(s, unanswered(s));
+		esmtp_close_session(s, unanswered(s), &notes);
 	spin_unlock_bh(&s->lock);
 	esmtp_event_send(en, &notes, s->policy,
 			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));

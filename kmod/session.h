@@ -169,7 +169,7 @@ struct esmtp_closing {
  * @ref: one for the conntrack entry, one for each work of @closing while it is queued
  * @engine: the dialogue; a closed session has none
  * @closing: takes its place, so that an open one needs no room for it
- * @rcu: frees it
+ * @rcu: frees it, once it is in no list
  * @node: in one of the lists of sessions as long as the session exists; that list's lock
  * @id: larger than that of every session in front of it in the list
  * @en: namespace, NULL once that is being torn down; written under the list's lock
@@ -192,8 +192,10 @@ struct esmtp_session {
 		struct esmtp_engine engine;
 		struct esmtp_closing closing;
 	};
-	struct rcu_head rcu;
-	struct list_head node;
+	union {
+		struct rcu_head rcu;
+		struct list_head node;
+	};
 	u64 id;
 	struct esmtp_net *en;
 	struct esmtp_ns_policy *policy;
@@ -476,11 +478,17 @@ u32 esmtp_stream_feed(struct esmtp_session *s, enum esmtp_dir dir,
 		      struct list_head *notes);
 
 /** esmtp_stream_follow() - do what a result says about the session; its bytes are retained */
-void esmtp_stream_follow(struct esmtp_session *s, const struct esmtp_result *r);
+void esmtp_stream_follow(struct esmtp_session *s, const struct esmtp_result *r,
+			 struct list_head *notes);
 
 /** esmtp_stream_trace() - bytes of @dir from @seq on have been inspected, as they pass on */
 void esmtp_stream_trace(const struct esmtp_session *s, enum esmtp_dir dir,
 			u32 seq, const u8 *bytes, u32 len, bool content);
+
+/** esmtp_stream_note() - count and note an event that is not the engine's */
+void esmtp_stream_note(struct esmtp_session *s, enum esmtp_dir dir,
+		       enum esmtp_event_type type, enum esmtp_action action,
+		       struct list_head *notes);
 
 /**
  * esmtp_stream_close() - close both ends for a reason of the stream's own
@@ -587,10 +595,12 @@ void esmtp_closing_cancel(struct esmtp_session *s);
  * esmtp_close_session() - the session closes now
  * @s: session; its lock is held
  * @verdict: how; the first one counts
+ * @notes: an event goes here
  *
  * RSTs are queued, what is retained is freed, the entry becomes a tombstone.
  */
-void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict);
+void esmtp_close_session(struct esmtp_session *s, enum esmtp_verdict verdict,
+			 struct list_head *notes);
 
 /** esmtp_closed_count() - a packet was dropped or cut because of the verdict */
 void esmtp_closed_count(struct esmtp_session *s);

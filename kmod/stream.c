@@ -62,7 +62,8 @@ static void hear(struct esmtp_sink *sink, const struct esmtp_event *ev)
 {
 	struct stream_sink *to = container_of(sink, struct stream_sink, sink);
 
-	esmtp_event_note(to->s->en, to->notes, to->s->policy, to->dir, ev);
+	esmtp_event_note(to->s->en, to->notes, to->s->policy, to->dir, ev,
+			 &to->s->engine.sender);
 }
 
 static bool within_rate(struct esmtp_sink *sink, u16 rule)
@@ -91,10 +92,9 @@ u32 esmtp_stream_feed(struct esmtp_session *s, enum esmtp_dir dir,
 	return taken;
 }
 
-/* What the stream itself has found. */
-static void note_own(struct esmtp_session *s, enum esmtp_dir dir,
-		     enum esmtp_event_type type, enum esmtp_action action,
-		     struct list_head *notes)
+void esmtp_stream_note(struct esmtp_session *s, enum esmtp_dir dir,
+		       enum esmtp_event_type type, enum esmtp_action action,
+		       struct list_head *notes)
 {
 	const struct esmtp_event ev = {
 		.type = type,
@@ -104,20 +104,23 @@ static void note_own(struct esmtp_session *s, enum esmtp_dir dir,
 		.log = true,
 	};
 
-	esmtp_event_note(s->en, notes, s->policy, dir, &ev);
+	/* A closed session has no engine any more. */
+	esmtp_event_note(s->en, notes, s->policy, dir, &ev,
+			 s->was_closed ? NULL : &s->engine.sender);
 }
 
 void esmtp_stream_close(struct esmtp_session *s, enum esmtp_dir dir,
 			enum esmtp_event_type why, struct list_head *notes)
 {
-	note_own(s, dir, why, ESMTP_ACTION_RESET, notes);
-	esmtp_close_session(s, ESMTP_CLOSE_RESET);
+	esmtp_stream_note(s, dir, why, ESMTP_ACTION_RESET, notes);
+	esmtp_close_session(s, ESMTP_CLOSE_RESET, notes);
 }
 
-void esmtp_stream_follow(struct esmtp_session *s, const struct esmtp_result *r)
+void esmtp_stream_follow(struct esmtp_session *s, const struct esmtp_result *r,
+			 struct list_head *notes)
 {
 	if (r->verdict != ESMTP_PASS) {
-		esmtp_close_session(s, r->verdict);
+		esmtp_close_session(s, r->verdict, notes);
 	} else if (r->bypass) {
 		WRITE_ONCE(s->state, SESSION_BYPASS);
 	} else if (esmtp_engine_latched(&s->engine) != ESMTP_PASS) {
@@ -175,11 +178,11 @@ static int read_bytes(struct esmtp_session *s, struct esmtp_packet *pkt,
 		*off += taken;
 		copy += taken;
 		len -= taken;
-		esmtp_stream_follow(s, &r);
+		esmtp_stream_follow(s, &r, notes);
 		if (r.hold)
 			return err ?: -EAGAIN;
 		if (WARN_ON_ONCE(!taken && s->state == SESSION_OPEN)) {
-			esmtp_close_session(s, ESMTP_CLOSE_RESET);
+			esmtp_close_session(s, ESMTP_CLOSE_RESET, notes);
 			return -EINVAL;
 		}
 	} while (!err && len && s->state == SESSION_OPEN &&
@@ -313,8 +316,8 @@ static int conflict(struct esmtp_session *s, enum esmtp_dir dir,
 {
 	esmtp_count(s->en, ESMTP_NC_CONFLICT);
 	if (s->policy->engine.flags & ESMTP_POLICY_F_MONITOR) {
-		note_own(s, dir, ESMTP_EVENT_CONFLICT, ESMTP_ACTION_COUNT,
-			 notes);
+		esmtp_stream_note(s, dir, ESMTP_EVENT_CONFLICT,
+				  ESMTP_ACTION_COUNT, notes);
 		return 0;
 	}
 	esmtp_stream_close(s, dir, ESMTP_EVENT_CONFLICT, notes);

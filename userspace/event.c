@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An event as a line of a log, with ASA's number and wording where ASA has a
- * message for it.
+ * An event as a line of a log. What it says is in kmod/message.c, which the module has, too.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -13,12 +12,9 @@
 
 #define ENDPOINT_MAX 64
 
-/* What ASA has 108005 for. */
-static bool only_logged(const struct event *e)
+static bool only_seen(const struct event *e)
 {
-	if (e->type != ESMTP_EVENT_RULE && e->type != ESMTP_EVENT_CMD_MASKED)
-		return false;
-	return e->monitor || e->action == ESMTP_ACTION_COUNT;
+	return esmtp_message_only_seen(e->action, e->monitor);
 }
 
 /**
@@ -29,11 +25,7 @@ static bool only_logged(const struct event *e)
  */
 unsigned int event_number(const struct event *e)
 {
-	const struct event_name *n = event_name(e->type);
-
-	if (only_logged(e))
-		return 108005;
-	return n ? n->number : 108199;
+	return esmtp_message_number(e->type, only_seen(e));
 }
 
 /**
@@ -44,11 +36,7 @@ unsigned int event_number(const struct event *e)
  */
 unsigned int event_severity(const struct event *e)
 {
-	const struct event_name *n = event_name(e->type);
-
-	if (only_logged(e))
-		return 6;
-	return n ? n->severity : 5;
+	return esmtp_message_severity(e->type, only_seen(e));
 }
 
 /**
@@ -60,18 +48,19 @@ unsigned int event_severity(const struct event *e)
  */
 char *event_escape(const struct event *e, char buf[EVENT_ESCAPED_MAX])
 {
-	char *p = buf;
+	return esmtp_message_escape(buf, e->text, (uint32_t)e->text_len);
+}
 
-	for (size_t i = 0; i < e->text_len; i++) {
-		uint8_t c = e->text[i];
-
-		if (c >= 0x20 && c < 0x7f && c != '\\' && c != '"')
-			*p++ = (char)c;
-		else
-			p += sprintf(p, "\\x%02x", c);
-	}
-	*p = '\0';
-	return buf;
+/**
+ * event_sender() - the envelope sender, fit for a terminal and a log
+ * @e: the event
+ * @buf: where to
+ *
+ * Return: @buf.
+ */
+char *event_sender(const struct event *e, char buf[EVENT_ESCAPED_MAX])
+{
+	return esmtp_message_escape(buf, e->sender, (uint32_t)e->sender_len);
 }
 
 /**
@@ -109,97 +98,6 @@ static const char *endpoint(const struct event *e, bool server, bool port, char 
 	return buf;
 }
 
-static const char *did(const struct event *e)
-{
-	switch (e->monitor ? ESMTP_ACTION_COUNT : e->action) {
-	case ESMTP_ACTION_DROP:
-		return "Dropped connection for";
-	case ESMTP_ACTION_RESET:
-		return "Reset connection for";
-	case ESMTP_ACTION_REPLY:
-		return "Closed connection with a reply for";
-	case ESMTP_ACTION_RATE_LIMIT:
-		return "Rate limit exceeded by";
-	case ESMTP_ACTION_MASK:
-		return e->type == ESMTP_EVENT_RULE ? "Masked header flags for"
-						   : "Masked command for";
-	default:
-		return "Received";
-	}
-}
-
-/* "ESMTP Request from A/P to B/Q": the source is who sent what was seen. */
-static int put_flow(char *p, size_t size, const struct event *e)
-{
-	char from[ENDPOINT_MAX], to[ENDPOINT_MAX];
-
-	return snprintf(p, size, "ESMTP %s from %s to %s", e->from_server ? "Response" : "Request",
-			endpoint(e, e->from_server, true, from),
-			endpoint(e, !e->from_server, true, to));
-}
-
-static int put_rule(char *p, size_t size, const struct event *e)
-{
-	char cond[COND_TEXT_MAX];
-	int n = snprintf(p, size, "ESMTP Classification: %s ", did(e));
-
-	n += put_flow(p + n, size - (size_t)n, e);
-	n += snprintf(p + n, size - (size_t)n, "; matched Class %u: %s", e->rule,
-		      cond_format(&e->cond, COND_ASA, cond));
-	return n;
-}
-
-static int put_anomaly(char *p, size_t size, const struct event *e)
-{
-	const struct event_name *name = event_name(e->type);
-	int n = snprintf(p, size, "ESMTP Parameter: %s ", did(e));
-
-	n += put_flow(p + n, size - (size_t)n, e);
-	if (name)
-		n += snprintf(p + n, size - (size_t)n, "; %s", name->sentence);
-	else
-		n += snprintf(p + n, size - (size_t)n, "; event %u", e->type);
-	return n;
-}
-
-/* What the message of this type says; the offending bytes are part of some. */
-static int put_message(char *p, size_t size, const struct event *e)
-{
-	char a[ENDPOINT_MAX], b[ENDPOINT_MAX], text[EVENT_ESCAPED_MAX];
-
-	event_escape(e, text);
-	switch (e->type) {
-	case ESMTP_EVENT_RULE:
-		return put_rule(p, size, e);
-	case ESMTP_EVENT_BRACKET_BLANKED:
-		return snprintf(p, size, "SMTP replaced string: out %s in %s data: %s",
-				endpoint(e, false, false, a), endpoint(e, true, false, b), text);
-	case ESMTP_EVENT_PIPE:
-		return snprintf(p, size,
-				"Terminating ESMTP connection; malicious pattern detected in the mail address from %s to %s. Mail Address:%s",
-				endpoint(e, false, true, a), endpoint(e, true, true, b), text);
-	case ESMTP_EVENT_TLS_STARTED:
-		return snprintf(p, size,
-				"TLS started on ESMTP session between client %s and server %s",
-				endpoint(e, false, true, a), endpoint(e, true, true, b));
-	default:
-		return put_anomaly(p, size, e);
-	}
-}
-
-/* What ASA does not say stands behind its sentence, in brackets. */
-static void put_extra(char *p, size_t size, const struct event *e)
-{
-	char text[EVENT_ESCAPED_MAX];
-	int n = snprintf(p, size, " (policy %s%s", e->policy, e->monitor ? ", mode monitor" : "");
-
-	if (e->has_value && e->value)
-		n += snprintf(p + n, size - (size_t)n, ", seen %u", e->value);
-	if (e->text_len && e->type != ESMTP_EVENT_BRACKET_BLANKED && e->type != ESMTP_EVENT_PIPE)
-		n += snprintf(p + n, size - (size_t)n, ", \"%s\"", event_escape(e, text));
-	snprintf(p + n, size - (size_t)n, ")");
-}
-
 /**
  * event_line() - the event as one line
  * @e: the event
@@ -209,12 +107,26 @@ static void put_extra(char *p, size_t size, const struct event *e)
  */
 char *event_line(const struct event *e, char buf[EVENT_LINE_MAX])
 {
-	unsigned int number = event_number(e);
-	int n;
+	char client[ENDPOINT_MAX], server[ENDPOINT_MAX], hosts[2][ENDPOINT_MAX];
+	char match[COND_TEXT_MAX], text[EVENT_ESCAPED_MAX], sender[EVENT_ESCAPED_MAX];
+	const struct esmtp_message m = {
+		.type = e->type,
+		.action = e->action,
+		.from_server = e->from_server,
+		.monitor = e->monitor,
+		.has_sender = e->has_sender,
+		.sender_cut = e->sender_cut,
+		.rule = e->rule,
+		.value = e->has_value ? e->value : 0,
+		.criterion = cond_format(&e->cond, COND_ASA, match),
+		.policy = e->policy,
+		.client = endpoint(e, false, true, client),
+		.server = endpoint(e, true, true, server),
+		.client_host = endpoint(e, false, false, hosts[0]),
+		.server_host = endpoint(e, true, false, hosts[1]),
+		.text = event_escape(e, text),
+		.sender = event_sender(e, sender),
+	};
 
-	n = snprintf(buf, EVENT_LINE_MAX, "%%%s-%u-%u: ", number > 108100 ? "ESMTP" : "ASA",
-		     event_severity(e), number);
-	n += put_message(buf + n, EVENT_LINE_MAX - (size_t)n, e);
-	put_extra(buf + n, EVENT_LINE_MAX - (size_t)n, e);
-	return buf;
+	return esmtp_message_print(buf, &m);
 }

@@ -7,13 +7,12 @@
 #include <stdint.h>
 
 #include "cond.h"
-#include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
+#include "../include/esmtp/message.h"
 
 #define EVENT_POLICY_MAX (ESMTP_POLICY_NAME_MAX + 1)
-#define EVENT_LINE_MAX 1024
+#define EVENT_LINE_MAX ESMTP_LINE_MAX
 #define EVENT_TIME_MAX 40
-/* Each byte may become \xNN. */
-#define EVENT_ESCAPED_MAX (ESMTP_EVENT_TEXT_MAX * 4 + 1)
+#define EVENT_ESCAPED_MAX ESMTP_ESCAPED(ESMTP_EVENT_TEXT_MAX)
 
 /**
  * struct event - one event, decoded
@@ -36,6 +35,11 @@
  * @text_len: how many
  * @time: nanoseconds since 1970; 0 = not known
  * @lost: events lost so far
+ * @generation: of the configuration that the policy came with
+ * @has_sender: @sender is known
+ * @sender_cut: it is only the beginning
+ * @sender: envelope sender
+ * @sender_len: how many bytes
  */
 struct event {
 	uint16_t type;
@@ -57,11 +61,17 @@ struct event {
 	size_t text_len;
 	uint64_t time;
 	uint64_t lost;
+	uint64_t generation;
+	bool has_sender;
+	bool sender_cut;
+	uint8_t sender[ESMTP_EVENT_TEXT_MAX];
+	size_t sender_len;
 };
 
 unsigned int event_number(const struct event *e);
 unsigned int event_severity(const struct event *e);
 char *event_escape(const struct event *e, char buf[EVENT_ESCAPED_MAX]);
+char *event_sender(const struct event *e, char buf[EVENT_ESCAPED_MAX]);
 char *event_time(const struct event *e, char buf[EVENT_TIME_MAX]);
 char *event_line(const struct event *e, char buf[EVENT_LINE_MAX]);
 

@@ -188,60 +188,35 @@ static const struct counter_name ns_counters[ESMTP_NC_MAX + 1] = {
 	[ESMTP_NC_REPLY_FAILED] = { "reply-failed", "replies that did not reach the client" },
 };
 
-/* Behind ASA's 108001-108007 there are numbers of our own from 108101. */
+/* What the messages say is in kmod/message.c. */
 static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
-	[ESMTP_EVENT_RULE] = { "rule", "rules fired", "", 108004, 4 },
-	[ESMTP_EVENT_BANNER_MASKED] = {
-		"banner-masked", "greetings masked", "greeting masked", 108004, 6 },
-	[ESMTP_EVENT_CMD_MASKED] = {
-		"command-masked", "commands masked", "command not allowed", 108004, 4 },
-	[ESMTP_EVENT_PIPE] = {
-		"pipe", "connections closed for | in an address", "", 108003, 2 },
-	[ESMTP_EVENT_BRACKET_BLANKED] = {
-		"bracket-blanked", "stray brackets blanked", "", 108002, 2 },
-	[ESMTP_EVENT_TLS_STARTED] = { "tls-started", "TLS sessions started", "", 108007, 6 },
-	[ESMTP_EVENT_BYPASS] = {
-		"bypass", "replies that would end inspection",
-		"reply that the command cannot have earned", 108101, 2 },
-	[ESMTP_EVENT_VERB_LENGTH] = {
-		"verb-length", "verbs that have not four letters",
-		"unknown verb that has not four letters", 108102, 4 },
-	[ESMTP_EVENT_BARE_LF] = {
-		"bare-lf", "lines ended by LF alone", "line ended by LF alone", 108103, 4 },
-	[ESMTP_EVENT_BARE_CR] = {
-		"bare-cr", "CR without LF in commands", "CR without LF in a command", 108104, 4 },
-	[ESMTP_EVENT_EARLY_TALK] = {
-		"early-talk", "clients that spoke before the greeting",
-		"client spoke before the greeting", 108105, 4 },
-	[ESMTP_EVENT_UNEXPECTED_REPLY] = {
-		"unexpected-reply", "replies that no command is owed",
-		"reply that no command is owed", 108106, 4 },
-	[ESMTP_EVENT_REPLY_SYNTAX] = {
-		"reply-syntax", "replies that are not SMTP", "line that is no SMTP reply", 108107, 4 },
+	[ESMTP_EVENT_RULE] = { "rule", "rules fired" },
+	[ESMTP_EVENT_BANNER_MASKED] = { "banner-masked", "greetings masked" },
+	[ESMTP_EVENT_CMD_MASKED] = { "command-masked", "commands masked" },
+	[ESMTP_EVENT_PIPE] = { "pipe", "connections closed for | in an address" },
+	[ESMTP_EVENT_BRACKET_BLANKED] = { "bracket-blanked", "stray brackets blanked" },
+	[ESMTP_EVENT_TLS_STARTED] = { "tls-started", "TLS sessions started" },
+	[ESMTP_EVENT_BYPASS] = { "bypass", "replies that would end inspection" },
+	[ESMTP_EVENT_VERB_LENGTH] = { "verb-length", "verbs that have not four letters" },
+	[ESMTP_EVENT_BARE_LF] = { "bare-lf", "lines ended by LF alone" },
+	[ESMTP_EVENT_BARE_CR] = { "bare-cr", "CR without LF in commands" },
+	[ESMTP_EVENT_EARLY_TALK] = { "early-talk", "clients that spoke before the greeting" },
+	[ESMTP_EVENT_UNEXPECTED_REPLY] = { "unexpected-reply", "replies that no command is owed" },
+	[ESMTP_EVENT_REPLY_SYNTAX] = { "reply-syntax", "replies that are not SMTP" },
 	[ESMTP_EVENT_EARLY_CONTENT] = {
-		"early-content", "content sent before the answer to DATA",
-		"content sent before the answer to DATA", 108108, 5 },
+		"early-content", "content sent before the answer to DATA" },
 	[ESMTP_EVENT_KEYWORD_MASKED] = {
-		"keyword-masked", "EHLO keywords masked whose verb does not pass",
-		"keyword of a command that is not allowed", 108004, 4 },
+		"keyword-masked", "EHLO keywords masked whose verb does not pass" },
 	[ESMTP_EVENT_CONFLICT] = {
-		"conflict", "connections closed for content repeated with other bytes",
-		"content repeated with other bytes", 108109, 2 },
-	[ESMTP_EVENT_NOT_RETAINED] = {
-		"not-retained", "connections closed for want of memory", "no memory for what was read",
-		108110, 2 },
+		"conflict", "connections closed for content repeated with other bytes" },
+	[ESMTP_EVENT_NOT_RETAINED] = { "not-retained", "connections closed for want of memory" },
 	[ESMTP_EVENT_EARLY_ALTERED] = {
-		"early-altered", "connections closed for content that had passed early",
-		"content that had passed early breaks a rule", 108111, 2 },
-	[ESMTP_EVENT_HOLE] = {
-		"hole", "connections closed for a gap in content", "gap in content not filled for a minute",
-		108112, 2 },
-	[ESMTP_EVENT_NUL] = { "nul", "NULs in commands", "NUL in a command", 108113, 4 },
-	[ESMTP_EVENT_EIGHT_BIT] = {
-		"eight-bit", "bytes above 127 in commands", "byte above 127 in a command", 108114, 6 },
-	[ESMTP_EVENT_PIPELINING] = {
-		"pipelining", "clients that did not wait for answers",
-		"command before the answer to another one, which was not offered", 108115, 5 },
+		"early-altered", "connections closed for content that had passed early" },
+	[ESMTP_EVENT_HOLE] = { "hole", "connections closed for a gap in content" },
+	[ESMTP_EVENT_TERMINATED] = { "terminated", "connections terminated" },
+	[ESMTP_EVENT_NUL] = { "nul", "NULs in commands" },
+	[ESMTP_EVENT_EIGHT_BIT] = { "eight-bit", "bytes above 127 in commands" },
+	[ESMTP_EVENT_PIPELINING] = { "pipelining", "clients that did not wait for answers" },
 };
 
 /**

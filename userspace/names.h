@@ -15,19 +15,13 @@ struct counter_name {
 };
 
 /**
- * struct event_name - how an event is called and logged
+ * struct event_name - how an event is called
  * @key: in JSON
  * @text: in a listing of counters, in the plural
- * @sentence: in the log, what was seen
- * @number: of the message: ASA's, or one of ours behind them
- * @severity: of the message: 0 (worst) to 7
  */
 struct event_name {
 	const char *key;
 	const char *text;
-	const char *sentence;
-	unsigned int number;
-	unsigned int severity;
 };
 
 #define HELPER_NAME_MAX 24

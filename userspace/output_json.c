@@ -365,7 +365,12 @@ static void event(struct output *o, const struct event *e)
 	json_object_set_new(j, "policy", json_string(e->policy));
 	json_object_set_new(j, "mode", json_string(e->monitor ? "monitor" : "enforce"));
 	event_rule(j, e);
+	json_object_set_new(j, "generation", generation_json(e->generation));
 	json_object_set_new(j, "text", json_string(event_escape(e, text)));
+	if (e->has_sender) {
+		json_object_set_new(j, "sender", json_string(event_sender(e, text)));
+		json_object_set_new(j, "sender-cut", json_boolean(e->sender_cut));
+	}
 	json_object_set_new(j, "lost", number(e->lost));
 	json_object_set_new(j, "message", json_string(event_line(e, line)));
 	j = json_pack("{s:o}", "event", j);

@@ -295,7 +295,7 @@ static void policy_counters(struct output *o, const struct policy *p)
 	for (unsigned int i = 0; i < p->n_rules; i++)
 		put_rule_counter(o, &p->rules[i]);
 	for (unsigned int t = ESMTP_EVENT_CMD_MASKED; t <= ESMTP_EVENT_MAX; t++)
-		if (t != ESMTP_EVENT_TLS_STARTED && event_name(t))
+		if (t != ESMTP_EVENT_TLS_STARTED && t != ESMTP_EVENT_TERMINATED && event_name(t))
 			put_counter(o, event_name(t)->text, "count", p->events[t]);
 	for (unsigned int n = ESMTP_PC_BYTES; n <= ESMTP_PC_CLOSED; n++)
 		if (policy_counter_name(n))

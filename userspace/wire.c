@@ -502,15 +502,17 @@ bool wire_get_session(const struct nlmsghdr *nlh, struct session *s)
 	return true;
 }
 
-static void get_text(const struct attrs *a, struct event *e)
+/* Up to @max bytes as they are; returns how many. */
+static size_t get_bytes(const struct attrs *a, uint16_t type, uint8_t *buf, size_t max)
 {
-	const struct nlattr *attr = a->tb[ESMTP_A_EVENT_TEXT];
+	const struct nlattr *attr = a->tb[type];
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
 
-	e->text_len = attr ? mnl_attr_get_payload_len(attr) : 0;
-	if (e->text_len > sizeof(e->text))
-		e->text_len = sizeof(e->text);
-	if (e->text_len)
-		memcpy(e->text, mnl_attr_get_payload(attr), e->text_len);
+	if (len > max)
+		len = max;
+	if (len)
+		memcpy(buf, mnl_attr_get_payload(attr), len);
+	return len;
 }
 
 static void get_event(const struct attrs *a, struct event *e)
@@ -533,7 +535,11 @@ static void get_event(const struct attrs *a, struct event *e)
 	e->cond.limit = get_u32(a, ESMTP_A_EVENT_LIMIT);
 	e->time = get_u64(a, ESMTP_A_EVENT_TIME);
 	e->lost = get_u64(a, ESMTP_A_EVENT_LOST);
-	get_text(a, e);
+	e->text_len = get_bytes(a, ESMTP_A_EVENT_TEXT, e->text, sizeof(e->text));
+	e->generation = get_u64(a, ESMTP_A_EVENT_GENERATION);
+	e->has_sender = a->tb[ESMTP_A_EVENT_SENDER];
+	e->sender_cut = a->tb[ESMTP_A_EVENT_SENDER_CUT];
+	e->sender_len = get_bytes(a, ESMTP_A_EVENT_SENDER, e->sender, sizeof(e->sender));
 }
 
 /**

@@ -242,6 +242,20 @@ struct esmtp_result {
 	struct esmtp_edit edits[ESMTP_EDITS_MAX];
 };
 
+#define ESMTP_SENDER_MAX	31
+
+/**
+ * struct esmtp_sender - envelope sender of a transaction
+ * @len: bytes of the address so far, at most ESMTP_SENDER_MAX + 1, which says that it is cut
+ * @known: a MAIL has come
+ * @text: its first bytes, as they came
+ */
+struct esmtp_sender {
+	u8 len:7;
+	u8 known:1;
+	u8 text[ESMTP_SENDER_MAX];
+};
+
 #define ESMTP_OWED_MAX		32
 #define ESMTP_OWED_RUN_MAX	0xfff
 
@@ -497,6 +511,7 @@ struct esmtp_content {
  * @rcpt_invalid: recipients that the server did not know
  * @declared: size of the message by MAIL, ESMTP_U32_MAX = not said, or larger
  * @rcpt_sent: RCPT commands sent behind the last such command and not answered
+ * @sender: of the last MAIL, until its transaction has ended
  * @cmd: client's line
  * @reply: server's line
  * @content: message
@@ -525,6 +540,7 @@ struct esmtp_engine {
 	u32 rcpt_invalid;
 	u32 declared;
 	u32 rcpt_sent;
+	struct esmtp_sender sender;
 	struct esmtp_command cmd;
 	struct esmtp_reply reply;
 	struct esmtp_owed owed[ESMTP_OWED_MAX];

@@ -396,7 +396,8 @@ static void starttls_answered(struct esmtp_feed *f, u16 code)
 }
 
 /* A command that can end the transaction has been answered. */
-static void reset_answered(struct esmtp_engine *e, bool ended)
+static void reset_answered(struct esmtp_engine *e, enum esmtp_what what,
+			   bool ended)
 {
 	if (e->resets_owed)
 		e->resets_owed--;
@@ -405,6 +406,9 @@ static void reset_answered(struct esmtp_engine *e, bool ended)
 			e->rcpt_over = e->rcpt_accepted;
 		return;
 	}
+	/* unless another MAIL is in flight behind it */
+	if (what != OWED_MAIL && !e->resets_owed)
+		e->sender.known = false;
 	e->rcpt_accepted = 0;
 	e->rcpt_over = e->resets_owed ? RCPT_JUDGED : e->rcpt_over_next;
 }
@@ -449,7 +453,7 @@ static void answered(struct esmtp_feed *f, enum esmtp_what what, u16 code,
 	bool accepted = code / 100 == 2;
 
 	if (is_reset(what))
-		reset_answered(e, accepted || is_end_of_data(what));
+		reset_answered(e, what, accepted || is_end_of_data(what));
 	/* what is in flight behind it began a message of its own */
 	if (accepted ? drops_chunks(what) : what == OWED_BDAT)
 		e->bdat_open = e->bdat_open && chunk_in_flight(e);

@@ -85,6 +85,8 @@ void esmtp_path_begin(struct esmtp_feed *f)
 	esmtp_scope_begin(f, ESMTP_SCOPE_TRANSACTION);
 	f->e->declared = ESMTP_U32_MAX;
 	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH, 0);
+	f->e->sender.len = 0;
+	f->e->sender.known = true;
 }
 
 /* The address begins, perhaps again: what stood before was a name. */
@@ -95,9 +97,19 @@ static void open_path(struct esmtp_feed *f)
 	c->path = PATH_INSIDE;
 	c->path_len = 0;
 	esmtp_tables_start(f->p, text_of(c), c->live);
-	if (is_sender(c))
-		c->path_limit = esmtp_next_limit(f->p,
-						 ESMTP_MATCH_SENDER_LENGTH, 0);
+	if (!is_sender(c))
+		return;
+	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH, 0);
+	f->e->sender.len = 0;
+}
+
+static void keep_sender(struct esmtp_sender *s, u8 b)
+{
+	s->known = true;
+	if (s->len < ESMTP_SENDER_MAX)
+		s->text[s->len] = b;
+	if (s->len <= ESMTP_SENDER_MAX)
+		s->len++;
 }
 
 /* One more byte of the address. Returns true if the connection closes. */
@@ -106,6 +118,8 @@ static bool count_path(struct esmtp_feed *f, u8 b)
 	struct esmtp_command *c = &f->e->cmd;
 
 	esmtp_tables_byte(f->p, text_of(c), c->live, b);
+	if (is_sender(c))
+		keep_sender(&f->e->sender, b);
 	if (c->path_len == ESMTP_U32_MAX || ++c->path_len <= c->path_limit)
 		return false;
 	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH,

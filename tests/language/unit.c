@@ -406,6 +406,25 @@ static void test_lines(void)
 	e = event_new(ESMTP_EVENT_TLS_STARTED, ESMTP_ACTION_COUNT, "");
 	line("event: 108007", &e,
 	     "%ASA-6-108007: TLS started on ESMTP session between client 10.0.1.2/49536 and server 10.0.2.2/25 (policy default)");
+	e.monitor = true;
+	line("event: 108007 of a policy that only looks", &e,
+	     "%ASA-6-108007: TLS started on ESMTP session between client 10.0.1.2/49536 and server 10.0.2.2/25 (policy default, mode monitor)");
+	e = event_new(ESMTP_EVENT_PIPE, ESMTP_ACTION_RESET, "RCPT");
+	e.monitor = true;
+	line("event: what would have been 108003", &e,
+	     "%ASA-2-108003: ESMTP Parameter: Received ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; | in an address (policy default, mode monitor, \"RCPT\")");
+	e = event_new(ESMTP_EVENT_TERMINATED, ESMTP_ACTION_DROP, "");
+	line("event: 507003 after drop", &e,
+	     "%ASA-4-507003: tcp flow from 10.0.1.2/49536 to 10.0.2.2/25 terminated by inspection engine, reason - inspector disconnected, dropped packet. (policy default)");
+	e.action = ESMTP_ACTION_RESET;
+	e.has_sender = true;
+	line("event: 507003 after reset, the sender is empty", &e,
+	     "%ASA-4-507003: tcp flow from 10.0.1.2/49536 to 10.0.2.2/25 terminated by inspection engine, reason - inspector drop reset. (policy default, sender <>)");
+	memcpy(e.sender, "a\x1b@c", 4);
+	e.sender_len = 4;
+	e.sender_cut = true;
+	line("event: a sender that is cut", &e,
+	     "%ASA-4-507003: tcp flow from 10.0.1.2/49536 to 10.0.2.2/25 terminated by inspection engine, reason - inspector drop reset. (policy default, sender <a\\x1b@c> cut)");
 	e = event_new(ESMTP_EVENT_CMD_MASKED, ESMTP_ACTION_MASK, "EXPN");
 	line("event: a command", &e,
 	     "%ASA-4-108004: ESMTP Parameter: Masked command for ESMTP Request from 10.0.1.2/49536 to 10.0.2.2/25; command not allowed (policy default, \"EXPN\")");
@@ -430,6 +449,8 @@ static void test_longest(void)
 		e.family = AF_INET6;
 		e.from_server = e.has_value = e.monitor = e.cond.negate = true;
 		e.text_len = sizeof(e.text);
+		e.sender_len = sizeof(e.sender);
+		e.has_sender = e.sender_cut = true;
 		memset(e.policy, 'p', sizeof(e.policy));
 		e.policy[sizeof(e.policy) - 1] = '\0';
 		event_line(&e, buf);
@@ -458,6 +479,9 @@ static void put_event(struct nlmsghdr *nlh)
 	mnl_attr_put_u32(nlh, ESMTP_A_EVENT_LIMIT, 100);
 	mnl_attr_put(nlh, ESMTP_A_EVENT_TEXT, 4, "RCPT");
 	mnl_attr_put_u64(nlh, ESMTP_A_EVENT_LOST, 7);
+	mnl_attr_put_u64(nlh, ESMTP_A_EVENT_GENERATION, 99);
+	mnl_attr_put(nlh, ESMTP_A_EVENT_SENDER, 8, "a@c.test");
+	mnl_attr_put(nlh, ESMTP_A_EVENT_SENDER_CUT, 0, NULL);
 	mnl_attr_put_u32(nlh, 60000 & NLA_TYPE_MASK, 1);
 	mnl_attr_nest_end(nlh, nest);
 }
@@ -469,9 +493,9 @@ static void test_event(void)
 	struct event e;
 
 	put_event(nlh);
-	result("wire: an event is read", wire_get_event(nlh, &e) && e.lost == 7);
+	result("wire: an event is read", wire_get_event(nlh, &e) && e.lost == 7 && e.generation == 99);
 	line("wire: and printed; what has a wrong length is left out", &e,
-	     "%ASA-4-108004: ESMTP Classification: Dropped connection for ESMTP Response from ::/25 to 2001:db8::1/40000; matched Class 2: cmd RCPT count gt 100 (policy p, seen 101, \"RCPT\")");
+	     "%ASA-4-108004: ESMTP Classification: Dropped connection for ESMTP Response from ::/25 to 2001:db8::1/40000; matched Class 2: cmd RCPT count gt 100 (policy p, seen 101, \"RCPT\", sender <a@c.test> cut)");
 	nlh = message_new(buf, sizeof(buf), ESMTP_CMD_STATUS_GET);
 	result("wire: another message is no event", !wire_get_event(nlh, &e));
 }
@@ -617,8 +641,23 @@ static int print_metrics(void)
 	return 0;
 }
 
+/* Every number that a message can have, done or only seen. */
+static int print_messages(void)
+{
+	for (uint16_t type = 1; type <= ESMTP_EVENT_MAX; type++)
+		for (int seen = 0; seen < 2; seen++) {
+			unsigned int number = esmtp_message_number(type, seen);
+
+			printf("%%%s-%u-%u\n", esmtp_message_origin(number),
+			       esmtp_message_severity(type, seen), number);
+		}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "--messages"))
+		return print_messages();
 	if (argc > 1 && !strcmp(argv[1], "--metrics"))
 		return print_metrics();
 	test_intervals();

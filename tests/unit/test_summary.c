@@ -150,6 +150,72 @@ static void test_latched(void **state)
 	harness_free(&h);
 }
 
+static void sender_is(const struct harness *h, const char *text)
+{
+	const struct esmtp_sender *s = &h->engine.sender;
+
+	assert_int_equal(s->known, !!text);
+	if (!text)
+		return;
+	assert_int_equal(s->len, strlen(text));
+	assert_memory_equal(s->text, text, strlen(text));
+}
+
+/* The envelope sender is that of the last MAIL until its transaction has ended. */
+static void test_sender(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	harness_init(&h);
+	server(&h, "220 mx\r\n");
+	client(&h, "HELO c\r\n");
+	server(&h, "250 mx\r\n");
+	sender_is(&h, NULL);
+	client(&h, "MAIL FROM:<a@c.test> SIZE=1\r\n");
+	sender_is(&h, "a@c.test");
+	server(&h, "250 ok\r\n");
+	client(&h, "RCPT TO:<b@s.test>\r\n");
+	server(&h, "250 ok\r\n");
+	sender_is(&h, "a@c.test");
+	client(&h, "RSET\r\n");
+	sender_is(&h, "a@c.test");
+	server(&h, "250 ok\r\n");
+	sender_is(&h, NULL);
+	client(&h, "MAIL FROM:<>\r\n");
+	sender_is(&h, "");
+	server(&h, "250 ok\r\n");
+	client(&h, "RSET\r\nMAIL FROM: \"x\" <y@c>\r\n");
+	sender_is(&h, "y@c");
+	/* The next transaction is under way when the end of this one is answered. */
+	server(&h, "250 ok\r\n");
+	sender_is(&h, "y@c");
+	server(&h, "250 ok\r\n");
+	sender_is(&h, "y@c");
+	client(&h, "MAIL FROM:bare@c.test\r\n");
+	sender_is(&h, "bare@c.test");
+	harness_free(&h);
+}
+
+/* As much as is kept, and one byte more. */
+static void test_long_sender(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	harness_init(&h);
+	server(&h, "220 mx\r\n");
+	client(&h, "HELO c\r\n");
+	server(&h, "250 mx\r\n");
+	client(&h, "MAIL FROM:<");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', ESMTP_SENDER_MAX);
+	assert_int_equal(h.engine.sender.len, ESMTP_SENDER_MAX);
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'y', 200);
+	assert_int_equal(h.engine.sender.len, ESMTP_SENDER_MAX + 1);
+	assert_int_equal(h.engine.sender.text[ESMTP_SENDER_MAX - 1], 'x');
+	harness_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +224,8 @@ int main(void)
 		cmocka_unit_test(test_chunks),
 		cmocka_unit_test(test_auth_and_tls),
 		cmocka_unit_test(test_latched),
+		cmocka_unit_test(test_sender),
+		cmocka_unit_test(test_long_sender),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

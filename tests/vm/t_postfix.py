@@ -224,7 +224,7 @@ with check("monitor has a line for each, with ASA's numbers"):
         same(n, sum(number in line for line in text), f"lines with {number!r} in\n{joined}\n")
     assert re.search(r"(?m)^(\S+Z )?%ASA-4-108004: ESMTP Classification: Dropped connection for ESMTP Request from "
                      r"10\.0\.1\.2/\d+ to 10\.0\.2\.2/25; matched Class 4: header line length gt 998 "
-                     r"\(policy default, seen 999, \"X-Long\"\)$", joined), joined
+                     r"\(policy default, seen 999, \"X-Long\", sender <a@client\.test>\)$", joined), joined
 monitor.stop()
 
 with check("list counters looks like ASA's"):

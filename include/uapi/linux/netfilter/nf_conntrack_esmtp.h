@@ -241,6 +241,9 @@ enum esmtp_event_attr {
 	ESMTP_A_EVENT_TIME,		/* u64: nanoseconds since 1970 */
 	ESMTP_A_EVENT_LOST,		/* u64: events lost so far in this namespace */
 	ESMTP_A_EVENT_TABLE,		/* string: name of the table of the condition that was met last */
+	ESMTP_A_EVENT_GENERATION,	/* u64: of the configuration that the policy came with */
+	ESMTP_A_EVENT_SENDER,		/* binary: start of the last MAIL's address, raw; absent = there was none */
+	ESMTP_A_EVENT_SENDER_CUT,	/* flag: there is more of it */
 	__ESMTP_A_EVENT_MAX,
 };
 #define ESMTP_A_EVENT_MAX (__ESMTP_A_EVENT_MAX - 1)
@@ -430,6 +433,7 @@ enum esmtp_event_type {
 	ESMTP_EVENT_NUL,		/* a NUL in a command */
 	ESMTP_EVENT_EIGHT_BIT,		/* a byte above 127 in a command; never sent */
 	ESMTP_EVENT_PIPELINING,		/* commands before answers that were not offered, once a connection */
+	ESMTP_EVENT_TERMINATED,		/* closed by a verdict, which had an event of its own if it was to be logged: 507003 */
 	__ESMTP_EVENT_MAX,
 };
 #define ESMTP_EVENT_MAX (__ESMTP_EVENT_MAX - 1)

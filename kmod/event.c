@@ -2,10 +2,12 @@
 /* Events: counted at once, told after the locks are gone. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/netdevice.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include <net/dst.h>
 #include <net/netfilter/nf_log.h>
 
 #include "../include/esmtp/message.h"
@@ -40,12 +42,14 @@ struct note {
  * @note: event
  * @p: policy of the connection
  * @orig: tuple of its original direction
+ * @skb: the packet that it was seen in, or NULL
  */
 struct telling {
 	struct esmtp_net *en;
 	const struct note *note;
 	const struct esmtp_ns_policy *p;
 	const struct nf_conntrack_tuple *orig;
+	struct sk_buff *skb;
 };
 
 static struct note *note_new(struct list_head *list)
@@ -400,7 +404,15 @@ static void message_fill(struct printed *p, const struct telling *t)
 /* Lines that were not printed; the next one says how many. */
 static atomic_t lines_missed;
 
-/* What was done stands out from what was only seen. */
+/* What was done stands out from what was only seen, unless the policy says at which level. */
+static u8 level_of(const struct telling *t)
+{
+	if (t->p->log_level != ESMTP_LOG_DEFAULT)
+		return t->p->log_level;
+	return esmtp_message_only_seen(t->note->ev.action, is_monitor(t)) ?
+		LOGLEVEL_INFO : LOGLEVEL_NOTICE;
+}
+
 static void print_note(const struct telling *t)
 {
 	struct printed *p = kmalloc(sizeof(*p), GFP_ATOMIC | __GFP_NOWARN);
@@ -410,10 +422,9 @@ static void print_note(const struct telling *t)
 		return;
 	}
 	message_fill(p, t);
-	if (esmtp_message_only_seen(p->m.action, p->m.monitor))
-		pr_info("%s\n", p->line);
-	else
-		pr_notice("%s\n", p->line);
+	/* Not by one of pr_*(): which level it is only the policy knows. */
+	_printk(KERN_SOH "%c" KBUILD_MODNAME ": %s\n", '0' + level_of(t),
+		p->line);
 	kfree(p);
 }
 
@@ -424,6 +435,8 @@ static void log_note(const struct telling *t)
 					   RATELIMIT_MSG_ON_RELEASE);
 	int missed;
 
+	if (t->p->log_level == ESMTP_LOG_NONE)
+		return;
 	if (!__ratelimit(&limit)) {
 		atomic_inc(&lines_missed);
 		return;
@@ -434,12 +447,40 @@ static void log_note(const struct telling *t)
 	print_note(t);
 }
 
+/*
+ * nfnetlink_log: the packet that the event was seen in, as it is behind our edits, with what happened as its
+ * prefix, which has 127 characters at most. What ulogd makes of it is its configuration's affair.
+ */
+static void group_note(const struct telling *t)
+{
+	const struct nf_loginfo info = {
+		.type = NF_LOG_TYPE_ULOG,
+		.u.ulog.group = t->p->log_group,
+		.u.ulog.qthreshold = 1,
+	};
+	const struct esmtp_event *ev = &t->note->ev;
+	bool seen = esmtp_message_only_seen(ev->action, is_monitor(t));
+	const struct net_device *out = skb_dst(t->skb) ?
+		skb_dst(t->skb)->dev : NULL;
+	bool here = !out || out->flags & IFF_LOOPBACK;
+	char rule[16] = "";
+
+	if (cond_of(t))
+		scnprintf(rule, sizeof(rule), " rule %u", ev->rule + 1);
+	nf_log_packet(t->en->net, t->orig->src.l3num,
+		      here ? NF_INET_LOCAL_IN : NF_INET_POST_ROUTING, t->skb,
+		      dev_get_by_index_rcu(t->en->net, t->skb->skb_iif),
+		      here ? NULL : out, &info, "%s-%u policy %s%s ",
+		      esmtp_message_origin(esmtp_message_number(ev->type, seen)),
+		      esmtp_message_number(ev->type, seen), t->p->name, rule);
+}
+
 void esmtp_event_send(struct esmtp_net *en, struct list_head *list,
 		      const struct esmtp_ns_policy *p,
-		      const struct nf_conntrack_tuple *orig)
+		      const struct nf_conntrack_tuple *orig, struct sk_buff *skb)
 {
 	bool log = net_eq(en->net, &init_net) || sysctl_nf_log_all_netns;
-	struct telling t = { .en = en, .p = p, .orig = orig };
+	struct telling t = { .en = en, .p = p, .orig = orig, .skb = skb };
 	struct note *note, *next;
 
 	list_for_each_entry_safe(note, next, list, list) {
@@ -448,6 +489,8 @@ void esmtp_event_send(struct esmtp_net *en, struct list_head *list,
 			esmtp_count(en, ESMTP_NC_EVENTS_LOST);
 		if (log)
 			log_note(&t);
+		if (p->log_packets && skb)
+			group_note(&t);
 		kfree(note);
 	}
 	INIT_LIST_HEAD(list);

@@ -31,14 +31,16 @@ void esmtp_event_note(struct esmtp_net *en, struct list_head *list,
  * @list: of notes; empty afterwards
  * @p: the policy they were noted for; the caller holds a reference
  * @orig: tuple of the connection's original direction
+ * @skb: (MAYBE NULL) the packet that they were noted for; the group gets it
  *
  * To the netlink group "events" where somebody listens, and as one line each to the kernel's
  * log, rate-limited; other namespaces than the first write there only if
  * net.netfilter.nf_log_all_netns is set.
- * Context: softirq or process, no lock held.
+ * And where the policy has a group, the packet to nfnetlink_log's.
+ * Context: softirq or process, RCU, no lock held.
  */
 void esmtp_event_send(struct esmtp_net *en, struct list_head *list,
 		      const struct esmtp_ns_policy *p,
-		      const struct nf_conntrack_tuple *orig);
+		      const struct nf_conntrack_tuple *orig, struct sk_buff *skb);
 
 #endif /* _ESMTP_EVENT_H */

@@ -220,7 +220,7 @@ static unsigned int established(struct esmtp_net *en, struct nf_conn *ct,
 		verdict = locked(s, pkt, &notes);
 	spin_unlock_bh(&s->lock);
 	esmtp_event_send(en, &notes, s->policy,
-			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), pkt->skb);
 	if (state == SESSION_CLOSED)
 		esmtp_closed_packet(s, pkt);
 	else if (state == SESSION_DEAD)

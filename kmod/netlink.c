@@ -229,6 +229,11 @@ static int put_params(struct sk_buff *skb, const struct esmtp_ns_policy *p,
 	    nla_put_u64_64bit(skb, ESMTP_A_POLICY_VERBS, p->engine.verbs,
 			      ESMTP_A_POLICY_PAD))
 		return -EMSGSIZE;
+	if ((p->log_level <= ESMTP_LOG_NONE &&
+	     nla_put_u8(skb, ESMTP_A_POLICY_LOG_LEVEL, p->log_level)) ||
+	    (p->log_packets &&
+	     nla_put_u16(skb, ESMTP_A_POLICY_LOG_GROUP, p->log_group)))
+		return -EMSGSIZE;
 	esmtp_policy_sums(p, absolute, sum);
 	err = put_counters(skb, ESMTP_A_POLICY_COUNTERS, sum, __ESMTP_PC_MAX);
 	if (err)

@@ -2,6 +2,7 @@
 /* Policies: made from attributes, counted, freed when their last session is gone. */
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <net/netfilter/nf_log.h>
 
 #include "policy.h"
 #include "rule.h"
@@ -19,6 +20,8 @@ const struct nla_policy esmtp_policy_attrs[ESMTP_A_POLICY_MAX + 1] = {
 	[ESMTP_A_POLICY_FLAGS] = NLA_POLICY_MASK(NLA_U32, ESMTP_POLICY_F_ALL),
 	[ESMTP_A_POLICY_VERBS] = NLA_POLICY_MASK(NLA_U64, (u32)ESMTP_VERBS_ALL),
 	[ESMTP_A_POLICY_RULES] = NLA_POLICY_NESTED(esmtp_rule_list_attrs),
+	[ESMTP_A_POLICY_LOG_LEVEL] = NLA_POLICY_MAX(NLA_U8, ESMTP_LOG_NONE),
+	[ESMTP_A_POLICY_LOG_GROUP] = { .type = NLA_U16 },
 	[ESMTP_A_POLICY_COUNTERS] = ESMTP_ANSWERS_ONLY,
 	[ESMTP_A_POLICY_EVENTS] = ESMTP_ANSWERS_ONLY,
 };
@@ -184,11 +187,34 @@ int esmtp_policy_append(struct esmtp_ns_policy *p,
 
 static void policy_free(struct esmtp_ns_policy *p)
 {
+	if (p->log_packets)
+		nf_logger_put(NFPROTO_INET, NF_LOG_TYPE_ULOG);
 	esmtp_totals_put(p->totals);
 	esmtp_rules_put_tables(&p->engine, 0);
 	esmtp_rules_forget(&p->engine, 0);
 	rules_free(p);
 	kfree(p);
+}
+
+/* The logger's module is loaded now if it is not there, and stays. */
+static int log_parse(struct esmtp_ns_policy *p, struct nlattr **tb,
+		     struct netlink_ext_ack *extack)
+{
+	const struct nlattr *group = tb[ESMTP_A_POLICY_LOG_GROUP];
+
+	p->log_level = ESMTP_LOG_DEFAULT;
+	if (tb[ESMTP_A_POLICY_LOG_LEVEL])
+		p->log_level = nla_get_u8(tb[ESMTP_A_POLICY_LOG_LEVEL]);
+	if (!group)
+		return 0;
+	if (nf_logger_find_get(NFPROTO_INET, NF_LOG_TYPE_ULOG)) {
+		NL_SET_ERR_MSG_ATTR(extack, group,
+				    "the kernel has no nfnetlink_log, which a log group needs");
+		return -ENOENT;
+	}
+	p->log_group = nla_get_u16(group);
+	p->log_packets = true;
+	return 0;
 }
 
 static int params_parse(struct esmtp_ns_policy *p, struct nlattr **tb,
@@ -205,6 +231,9 @@ static int params_parse(struct esmtp_ns_policy *p, struct nlattr **tb,
 		if (err)
 			return err;
 	}
+	err = log_parse(p, tb, extack);
+	if (err)
+		return err;
 	return esmtp_name_parse(p->name, tb[ESMTP_A_POLICY_NAME], extack);
 }
 

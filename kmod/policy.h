@@ -19,6 +19,9 @@
  * @engine: what the engine reads
  * @generation: of the configuration that it came with; one reference
  * @slot: number of the helper it is bound to
+ * @log_level: of its lines in the kernel's log, ESMTP_LOG_NONE or ESMTP_LOG_DEFAULT
+ * @log_group: nfnetlink_log group
+ * @log_packets: that group gets packets, and we have a reference of its modules
  * @name: NUL-terminated
  * @description: NUL-terminated, may be empty
  * @totals: its own counters, one reference
@@ -32,6 +35,9 @@ struct esmtp_ns_policy {
 	struct esmtp_policy engine;
 	struct esmtp_generation *generation;
 	u8 slot;
+	u8 log_level;
+	u16 log_group;
+	bool log_packets;
 	char name[ESMTP_POLICY_NAME_MAX + 1];
 	char description[ESMTP_DESCRIPTION_MAX + 1];
 	struct esmtp_totals *totals;
@@ -39,6 +45,9 @@ struct esmtp_ns_policy {
 	u32 n_fired;
 	atomic64_t *full;
 };
+
+/* What was done stands out from what was only seen. */
+#define ESMTP_LOG_DEFAULT (ESMTP_LOG_NONE + 1)
 
 /* What ESMTP_A_POLICY may hold in ESMTP_CMD_STAGE_POLICY. */
 extern const struct nla_policy esmtp_policy_attrs[ESMTP_A_POLICY_MAX + 1];

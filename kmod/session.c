@@ -245,7 +245,7 @@ static void reap_due(struct esmtp_session *s, struct esmtp_net *en,
 		esmtp_close_session(s, unanswered(s), &notes);
 	spin_unlock_bh(&s->lock);
 	esmtp_event_send(en, &notes, s->policy,
-			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+			 nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL), NULL);
 }
 
 static void reap_session(struct esmtp_session *s)

@@ -62,6 +62,8 @@ enum item_kind {
 	ITEM_BANNER,		/* value: mask */
 	ITEM_TLS,		/* value: allow */
 	ITEM_MODE,		/* value: monitor */
+	ITEM_LOG_LEVEL,		/* word */
+	ITEM_LOG_GROUP,		/* word */
 	ITEM_BRACKETS,		/* value: blank */
 	ITEM_PIPELINING,	/* value: deny */
 	ITEM_VERBS,		/* words; value: enum verbs_how */

@@ -40,6 +40,8 @@ struct rule {
 };
 
 #define SLOT_ANY 255
+#define LOG_LEVEL_ANY 255
+#define LOG_GROUP_NONE (-1)
 
 /**
  * struct policy - one policy, from a file or from the kernel
@@ -48,6 +50,8 @@ struct rule {
  * @name: its name
  * @description: text for people, or NULL
  * @slot: the one asked for or had, or SLOT_ANY
+ * @log_level: 0 to ESMTP_LOG_NONE, or LOG_LEVEL_ANY
+ * @log_group: of nfnetlink_log, or LOG_GROUP_NONE
  * @flags: ESMTP_POLICY_F_*
  * @verbs: bit = enum esmtp_verb
  * @rules: in order
@@ -62,6 +66,8 @@ struct policy {
 	const char *name;
 	const char *description;
 	uint8_t slot;
+	uint8_t log_level;
+	int32_t log_group;
 	uint32_t flags;
 	uint64_t verbs;
 	struct rule *rules;

@@ -69,6 +69,26 @@ static void policy_slot(const struct item *item, const struct config *c, struct 
 	p->slot = (uint8_t)slot;
 }
 
+static void policy_log_level(const struct item *item, struct policy *p, struct erecs *errors)
+{
+	int level = log_level_find(item->word->text);
+
+	if (level < 0)
+		erec_add(errors, &item->word->loc,
+			 "unknown level '%s', expected emerg, alert, crit, err, warning, notice, info, debug or none",
+			 item->word->text);
+	else
+		p->log_level = (uint8_t)level;
+}
+
+static void policy_log_group(const struct item *item, struct policy *p, struct erecs *errors)
+{
+	uint32_t group;
+
+	if (read_number(item->word, 0, UINT16_MAX, "a log group", errors, &group))
+		p->log_group = (int32_t)group;
+}
+
 static void policy_flag(struct policy *p, uint32_t flag, int on)
 {
 	if (on)
@@ -137,6 +157,8 @@ static void policy_inherit(const struct item *item, const struct config *c, stru
 	}
 	p->flags = from->flags;
 	p->verbs = from->verbs;
+	p->log_level = from->log_level;
+	p->log_group = from->log_group;
 	p->n_rules = p->n_inherited = from->n_rules;
 	memcpy(p->rules, from->rules, from->n_rules * sizeof(*p->rules));
 }
@@ -405,6 +427,12 @@ static void policy_line(const struct item *item, const struct config *c, struct 
 	case ITEM_MODE:
 		policy_flag(p, ESMTP_POLICY_F_MONITOR, item->value);
 		break;
+	case ITEM_LOG_LEVEL:
+		policy_log_level(item, p, errors);
+		break;
+	case ITEM_LOG_GROUP:
+		policy_log_group(item, p, errors);
+		break;
 	case ITEM_BRACKETS:
 		policy_flag(p, ESMTP_POLICY_F_BLANK_BRACKETS, item->value);
 		break;
@@ -497,6 +525,8 @@ void evaluate_policy(const struct stmt *stmt, struct config *c, struct erecs *er
 	p->loc = stmt->name->loc;
 	p->name = stmt->name->text;
 	p->slot = SLOT_ANY;
+	p->log_level = LOG_LEVEL_ANY;
+	p->log_group = LOG_GROUP_NONE;
 	p->flags = ESMTP_POLICY_F_MASK_BANNER;
 	p->verbs = ESMTP_VERBS_ASA;
 	matches = count_matches(stmt, c);

@@ -130,6 +130,11 @@ static const char *const anomalies[__ESMTP_ANOMALY_MAX] = {
 	[ESMTP_ANOMALY_PIPELINING] = "pipelining",
 };
 
+static const char *const log_levels[ESMTP_LOG_NONE + 1] = {
+	"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+	[ESMTP_LOG_NONE] = "none",
+};
+
 static const char *const phases[ESMTP_PHASE_MAX + 1] = {
 	[ESMTP_PHASE_GREETING] = "greeting",
 	[ESMTP_PHASE_COMMAND] = "command",
@@ -378,6 +383,32 @@ const struct counter_name *policy_counter_name(unsigned int counter)
 const struct counter_name *ns_counter_name(unsigned int counter)
 {
 	return counter <= ESMTP_NC_MAX && ns_counters[counter].key ? &ns_counters[counter] : NULL;
+}
+
+/**
+ * log_level_name() - a level of the kernel's log
+ * @level: 0 to 7, or ESMTP_LOG_NONE
+ *
+ * Return: its word.
+ */
+const char *log_level_name(uint8_t level)
+{
+	return level <= ESMTP_LOG_NONE ? log_levels[level] : "unknown";
+}
+
+/**
+ * log_level_find() - look a level up
+ * @word: its word, or one that nft or syslog has for it
+ *
+ * Return: the level, or -1.
+ */
+int log_level_find(const char *word)
+{
+	if (!strcasecmp(word, "warn"))
+		return log_level_find("warning");
+	if (!strcasecmp(word, "error"))
+		return log_level_find("err");
+	return find(log_levels, ARRAY_SIZE(log_levels), word);
 }
 
 /**

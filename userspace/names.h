@@ -45,6 +45,8 @@ const char *anomaly_name(unsigned int anomaly);
 int anomaly_find(const char *word);
 const struct counter_name *policy_counter_name(unsigned int counter);
 const struct counter_name *ns_counter_name(unsigned int counter);
+const char *log_level_name(uint8_t level);
+int log_level_find(const char *word);
 const char *phase_name(uint8_t phase);
 const struct event_name *event_name(unsigned int type);
 

@@ -178,6 +178,10 @@ static void policy(struct output *o, const struct policy *p, unsigned int positi
 						  "allow" : "deny"));
 	json_object_set_new(j, "mode", json_string(p->flags & ESMTP_POLICY_F_MONITOR ?
 						   "monitor" : "enforce"));
+	if (p->log_level != LOG_LEVEL_ANY)
+		json_object_set_new(j, "log-level", json_string(log_level_name(p->log_level)));
+	if (p->log_group != LOG_GROUP_NONE)
+		json_object_set_new(j, "log-group", json_integer(p->log_group));
 	json_object_set_new(j, "stray-brackets",
 			    json_string(p->flags & ESMTP_POLICY_F_BLANK_BRACKETS ?
 					"blank" : "keep"));

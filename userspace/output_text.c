@@ -168,6 +168,10 @@ static void policy(struct output *o, const struct policy *p, unsigned int positi
 	fprintf(o->f, "\ttls %s\n", p->flags & ESMTP_POLICY_F_TLS_ALLOW ? "allow" : "deny");
 	if (p->flags & ESMTP_POLICY_F_MONITOR)
 		fputs("\tmode monitor\n", o->f);
+	if (p->log_level != LOG_LEVEL_ANY)
+		fprintf(o->f, "\tlog level %s\n", log_level_name(p->log_level));
+	if (p->log_group != LOG_GROUP_NONE)
+		fprintf(o->f, "\tlog group %d\n", p->log_group);
 	put_verbs(o, p->verbs);
 	if (p->flags & ESMTP_POLICY_F_BLANK_BRACKETS)
 		fputs("\tstray-brackets blank\n", o->f);

@@ -58,6 +58,7 @@ struct yy_buffer_state *yy_scan_bytes(const char *bytes, int len, void *scanner)
 static void yyerror(const struct location *loc, void *scanner, struct parse *p, const char *msg);
 static struct item *item_new(const struct location *loc, enum item_kind kind, int value);
 static void items_add(struct items *list, struct item *item);
+static struct word *none_new(const struct location *loc);
 static void words_add(struct words *set, struct word *word);
 static struct words words_one(struct word *word);
 static struct item *match_new(const struct location *loc, struct cond_item *conds,
@@ -98,6 +99,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token BODY "body" HEADER "header" SENDER "sender-address" RECIPIENT "recipient-address"
 %token MIME "mime" FILENAME "filename"
 %token EHLO "ehlo-reply-parameter" VERB "verb" GT ">" NOT "not"
+%token LEVEL "level" GROUP "group"
 %token CONTINUE "continue" LOG "log" DROP "drop" RESET "reset" MASK "mask" REPLY "reply"
 %token FILETYPE "filetype"
 %token RATE "rate-limit" BURST "burst"
@@ -109,7 +111,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %type <items> policy_lines policy_body class_lines class_body inspect_lines inspect_body
 %type <item> policy_line match action verdict class_line inspect_line limits
 %type <words> values list strings string_list
-%type <word> value field
+%type <word> value field level
 %type <cond> conds cond match_cond
 %type <value> line_match set_match text_match table_kind class_key nocase
 
@@ -208,6 +210,16 @@ policy_line	: DESCRIPTION STRING
 		| TLS DENY			{ $$ = item_new(&@$, ITEM_TLS, 0); }
 		| MODE MONITOR			{ $$ = item_new(&@$, ITEM_MODE, 1); }
 		| MODE ENFORCE			{ $$ = item_new(&@$, ITEM_MODE, 0); }
+		| LOG LEVEL level
+		{
+			$$ = item_new(&@$, ITEM_LOG_LEVEL, 0);
+			$$->word = $3;
+		}
+		| LOG GROUP NUMBER
+		{
+			$$ = item_new(&@$, ITEM_LOG_GROUP, 0);
+			$$->word = $3;
+		}
 		| BRACKETS BLANK		{ $$ = item_new(&@$, ITEM_BRACKETS, 1); }
 		| BRACKETS KEEP			{ $$ = item_new(&@$, ITEM_BRACKETS, 0); }
 		| PIPELINING ALLOW		{ $$ = item_new(&@$, ITEM_PIPELINING, 0); }
@@ -237,6 +249,10 @@ policy_line	: DESCRIPTION STRING
 			$$->word = $2;
 		}
 		| match
+		;
+
+level		: WORD
+		| NONE			{ $$ = none_new(&@1); }
 		;
 
 match		: MATCH conds action	{ $$ = match_new(&@$, $2, $3); }
@@ -451,6 +467,16 @@ static struct item *item_new(const struct location *loc, enum item_kind kind, in
 	item->kind = kind;
 	item->value = value;
 	return item;
+}
+
+/* A keyword where it is a word like others. */
+static struct word *none_new(const struct location *loc)
+{
+	struct word *word = mem_alloc(sizeof(*word));
+
+	word->loc = *loc;
+	word->text = "none";
+	return word;
 }
 
 static void items_add(struct items *list, struct item *item)

@@ -82,6 +82,10 @@ static void put_parameters(struct nlmsghdr *nlh, const struct policy *p)
 		mnl_attr_put_u8(nlh, ESMTP_A_POLICY_SLOT, p->slot);
 	if (p->description)
 		mnl_attr_put_strz(nlh, ESMTP_A_POLICY_DESCRIPTION, p->description);
+	if (p->log_level != LOG_LEVEL_ANY)
+		mnl_attr_put_u8(nlh, ESMTP_A_POLICY_LOG_LEVEL, p->log_level);
+	if (p->log_group != LOG_GROUP_NONE)
+		mnl_attr_put_u16(nlh, ESMTP_A_POLICY_LOG_GROUP, (uint16_t)p->log_group);
 	mnl_attr_put_u32(nlh, ESMTP_A_POLICY_FLAGS, p->flags);
 	mnl_attr_put_u64(nlh, ESMTP_A_POLICY_VERBS, p->verbs);
 }
@@ -306,6 +310,10 @@ static void get_parameters(const struct attrs *a, struct policy *p)
 
 	get_string(a, ESMTP_A_POLICY_DESCRIPTION, description, sizeof(description));
 	p->description = *description ? mem_strdup(description) : NULL;
+	p->log_level = a->tb[ESMTP_A_POLICY_LOG_LEVEL] ? get_u8(a, ESMTP_A_POLICY_LOG_LEVEL)
+						       : LOG_LEVEL_ANY;
+	p->log_group = sized(a, ESMTP_A_POLICY_LOG_GROUP, 2) ?
+		mnl_attr_get_u16(a->tb[ESMTP_A_POLICY_LOG_GROUP]) : LOG_GROUP_NONE;
 	p->flags = get_u32(a, ESMTP_A_POLICY_FLAGS);
 	p->verbs = get_u64(a, ESMTP_A_POLICY_VERBS);
 	get_counters(a, ESMTP_A_POLICY_COUNTERS, p->counters, ESMTP_PC_MAX);

@@ -161,6 +161,8 @@ static struct policy *policy_new(unsigned int n_rules)
 	p->name = "strict";
 	p->description = "a word";
 	p->slot = 3;
+	p->log_level = 4;
+	p->log_group = 65535;
 	p->flags = ESMTP_POLICY_F_TLS_ALLOW;
 	p->verbs = ESMTP_VERBS_ASA;
 	p->n_rules = n_rules;
@@ -214,7 +216,7 @@ static struct nlmsghdr *message_new(void *buf, size_t size, uint8_t cmd)
 static bool same_policy(const struct policy *a, const struct policy *b)
 {
 	if (!b || strcmp(a->name, b->name) || strcmp(a->description, b->description) ||
-	    a->slot != b->slot || a->flags != b->flags || a->verbs != b->verbs ||
+	    a->slot != b->slot || a->log_level != b->log_level || a->log_group != b->log_group || a->flags != b->flags || a->verbs != b->verbs ||
 	    a->n_rules != b->n_rules)
 		return false;
 	for (unsigned int i = 0; i < a->n_rules; i++) {

@@ -106,6 +106,7 @@
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */
 #define ESMTP_FIELD_NAME_MAX	28	/* letters of a header field's name */
 #define ESMTP_CONDS_MAX		8	/* conditions in one rule */
+#define ESMTP_LOG_NONE		8	/* no line in the kernel's log */
 #define ESMTP_GENERATIONS_MAX	16	/* older configurations that connections may still use */
 #define ESMTP_EVENT_TEXT_MAX	64	/* bytes of offending text in an event */
 #define ESMTP_TABLES_LIVE	8	/* tables that the rules of a policy hold one text against */
@@ -162,6 +163,8 @@ enum esmtp_policy_attr {
 	ESMTP_A_POLICY_RULES,		/* nest: ESMTP_A_RULE, repeated, in order */
 	ESMTP_A_POLICY_COUNTERS,	/* answers only: u64 attributes, type = enum esmtp_policy_counter */
 	ESMTP_A_POLICY_EVENTS,		/* answers only: u64 attributes, type = enum esmtp_event_type */
+	ESMTP_A_POLICY_LOG_LEVEL,	/* u8: of its lines in the kernel's log, 0 … 7 as for printk, or ESMTP_LOG_NONE; absent = by event */
+	ESMTP_A_POLICY_LOG_GROUP,	/* u16: nfnetlink_log group that gets the packets of its events, too; absent = none */
 	__ESMTP_A_POLICY_MAX,
 };
 #define ESMTP_A_POLICY_MAX (__ESMTP_A_POLICY_MAX - 1)

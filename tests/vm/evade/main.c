@@ -7,7 +7,8 @@
  *
  * Run in the network of lab.py, with rules that inspect ports 25 and 26. Schedule I of a seed is
  * always the same. What fails is run again alone, made small and printed in the form that
- * --schedule reads. The last line counts; the exit code is 1 if anything failed.
+ * --schedule reads. A line with the seed counts, the last one says which client port would be the
+ * next; the exit code is 1 if anything failed.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -210,6 +211,7 @@ static bool read_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct schedule s;
+	int code;
 
 	if (!read_options(argc, argv)) {
 		fprintf(stderr, "usage: see the head of main.c\n");
@@ -227,7 +229,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "evade: cannot begin: %m\n");
 		return 2;
 	}
-	if (opt.cases)
-		return play_cases();
-	return play_random(opt.file ? &s : NULL);
+	code = opt.cases ? play_cases() : play_random(opt.file ? &s : NULL);
+	printf("next port %u\n", run_port());
+	return code;
 }

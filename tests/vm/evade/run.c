@@ -18,6 +18,11 @@ struct conn *conn_of(u16 port)
 	return ports[port];
 }
 
+u16 run_port(void)
+{
+	return next_port;
+}
+
 bool run_open(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN };

@@ -24,4 +24,7 @@ struct runner {
 
 bool run(struct runner *r);
 
+/* The port before the one that the next connection has: --port for who goes on where this ended. */
+u16 run_port(void);
+
 #endif

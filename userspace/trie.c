@@ -7,9 +7,11 @@
  * A whole address is held against the list: user@dom is that address, dom every
  * address of that domain, .dom every address of a domain below it. The domain stands
  * behind the last @; a route in front of the address (@a,@b:user@dom) is no part of it.
+ * Of an internationalised domain both spellings are in the list.
  */
 #include <string.h>
 
+#include "idn.h"
 #include "trie.h"
 #include "util.h"
 
@@ -122,12 +124,18 @@ static const char *check_domain(const char *s, size_t n)
 	return NULL;
 }
 
-static void add(struct domains *d, enum domains_kind kind, const char *s, size_t n)
+static uint32_t descend_all(struct domains *d, uint32_t state, const char *s)
 {
-	uint32_t state = d->root[kind];
+	while (*s)
+		state = descend(d, state, (uint8_t)*s++);
+	return state;
+}
 
-	for (size_t i = 0; i < n; i++)
-		state = descend(d, state, (uint8_t)s[i]);
+/* @user is empty, or ends with its @. */
+static void add(struct domains *d, enum domains_kind kind, const char *user, const char *domain)
+{
+	uint32_t state = descend_all(d, descend_all(d, d->root[kind], user), domain);
+
 	d->a.flags[state] |= NFA_ACCEPTS;
 	/* example.org. is example.org */
 	state = descend(d, state, '.');
@@ -144,24 +152,26 @@ static void add(struct domains *d, enum domains_kind kind, const char *s, size_t
 const char *domains_add(struct domains *d, const char *element)
 {
 	const char *at = strrchr(element, '@'), *domain = at ? at + 1 : element, *why;
+	enum domains_kind kind = at ? KIND_ADDRESS : *element == '.' ? KIND_BELOW : KIND_DOMAIN;
+	const char *user = at ? mem_strndup(element, (size_t)(domain - element)) : "";
 	size_t n = strlen(element);
-	bool below = *element == '.';
+	char *ascii, *unicode;
 
 	if (n > ELEMENT_MAX)
 		return "an address has at most 320 characters";
 	if (at == element)
 		return "a domain stands without @ here";
-	if (below)
+	if (kind == KIND_BELOW)
 		domain++;
 	if (n && element[n - 1] == '.' && domain < element + n)
 		n--;
 	why = check_domain(domain, (size_t)(element + n - domain));
+	if (!why)
+		why = idn_forms(mem_strndup(domain, (size_t)(element + n - domain)), &ascii, &unicode);
 	if (why)
 		return why;
-	if (at)
-		add(d, KIND_ADDRESS, element, n);
-	else
-		add(d, below ? KIND_BELOW : KIND_DOMAIN, domain, n - below);
+	add(d, kind, user, ascii);
+	add(d, kind, user, unicode);
 	return NULL;
 }
 

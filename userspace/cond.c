@@ -49,7 +49,7 @@ bool cond_has_set(uint8_t match)
 bool cond_has_table(uint8_t match)
 {
 	return match == ESMTP_MATCH_SENDER_TEXT || match == ESMTP_MATCH_RECIPIENT_TEXT ||
-	       match == ESMTP_MATCH_MIME_TYPE_TEXT || match == ESMTP_MATCH_HEADER_TEXT;
+	       match == ESMTP_MATCH_MAIL_RELAY || match == ESMTP_MATCH_MIME_TYPE_TEXT || match == ESMTP_MATCH_HEADER_TEXT;
 }
 
 /**
@@ -81,6 +81,7 @@ bool cond_of_command(uint8_t match)
 	case ESMTP_MATCH_INVALID_RCPT_COUNT:
 	case ESMTP_MATCH_SENDER_TEXT:
 	case ESMTP_MATCH_RECIPIENT_TEXT:
+	case ESMTP_MATCH_MAIL_RELAY:
 	case ESMTP_MATCH_SPECIAL_CHARACTER:
 		return true;
 	default:
@@ -197,7 +198,9 @@ char *cond_format(const struct cond *c, enum cond_style style, char buf[COND_TEX
 		append(buf, c->field);
 	}
 	if (cond_has_table(c->match)) {
-		append(buf, c->list ? " domains " : " regex ");
+		if (c->match != ESMTP_MATCH_MAIL_RELAY)
+			append(buf, c->list ? " domains" : " regex");
+		append(buf, " ");
 		append(buf, c->table_name ? c->table_name : "?");
 	} else if (cond_has_set(c->match)) {
 		append_set(buf, c, style);

@@ -100,6 +100,7 @@ enum table_kind {
  * @name: its name
  * @words: expressions or domains
  * @nocase: letters of expressions stand for both cases
+ * @addresses: a list that has whole addresses
  * @id: its number in the module; from 1
  * @blob: what the module takes; empty if it was read from the module
  */
@@ -110,6 +111,7 @@ struct table {
 	const char *name;
 	struct names words;
 	bool nocase;
+	bool addresses;
 	uint32_t id;
 	struct blob blob;
 };

@@ -198,6 +198,9 @@ static void cond_table(const struct cond_item *item, const struct config *c, str
 			 item->list ? "domains" : "regex", item->list ? "regex" : "domains", t->name);
 		return;
 	}
+	if (item->match == ESMTP_MATCH_MAIL_RELAY && t->addresses)
+		erec_add(errors, &item->table->loc, "mail-relay asks where mail goes: %s has addresses, not only domains",
+			 t->name);
 	cond->table = t->id;
 	cond->table_name = t->name;
 	cond->list = item->list;
@@ -367,11 +370,17 @@ static void check_live(const struct item *item, const struct policy *p, uint8_t 
 		}
 }
 
-/* A line with the match of one that was inherited takes its place. */
+static bool is_relay(const struct rule *r)
+{
+	return r->n_conds == 1 && r->conds[0].match == ESMTP_MATCH_MAIL_RELAY && !r->conds[0].negate;
+}
+
+/* A line with the match of one that was inherited takes its place; mail-relay with any other list does. */
 static bool replaces_inherited(struct policy *p, const struct rule *r)
 {
 	for (unsigned int i = 0; i < p->n_inherited; i++)
-		if (same_rule(&p->rules[i], r) && p->rules[i].loc.first_line < p->loc.first_line) {
+		if ((same_rule(&p->rules[i], r) || (is_relay(&p->rules[i]) && is_relay(r))) &&
+		    p->rules[i].loc.first_line < p->loc.first_line) {
 			p->rules[i] = *r;
 			return true;
 		}

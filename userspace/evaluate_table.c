@@ -107,6 +107,7 @@ static void make_domains(const struct stmt *stmt, struct table *t, struct erecs 
 		erec_add(errors, &stmt->words.loc, "the set is empty");
 	domains_init(&d);
 	for (const struct word *w = stmt->words.head; w; w = w->next) {
+		t->addresses |= !!strchr(w->text, '@');
 		why = domains_add(&d, w->text);
 		if (why)
 			erec_add(errors, &w->loc, "%s", why);

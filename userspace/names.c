@@ -53,6 +53,7 @@ static const struct {
 	[ESMTP_MATCH_SENDER_TEXT] = { "sender-address", "sender-address", "sender-address" },
 	[ESMTP_MATCH_RECIPIENT_TEXT] = {
 		"recipient-address", "recipient-address", "recipient-address" },
+	[ESMTP_MATCH_MAIL_RELAY] = { "mail-relay", "mail-relay", "mail-relay" },
 	[ESMTP_MATCH_MIME_TYPE_TEXT] = { "mime filetype", "MIME filetype", "mime-filetype" },
 	[ESMTP_MATCH_HEADER_TEXT] = { "header", "header", "header" },
 	[ESMTP_MATCH_SPECIAL_CHARACTER] = {

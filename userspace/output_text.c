@@ -129,7 +129,8 @@ static void put_conds(struct output *o, const struct rule *r, enum cond_style st
 static bool is_parameter(const struct rule *r)
 {
 	return r->n_conds == 1 && !r->conds[0].negate &&
-	       r->conds[0].match == ESMTP_MATCH_SPECIAL_CHARACTER;
+	       (r->conds[0].match == ESMTP_MATCH_SPECIAL_CHARACTER ||
+		r->conds[0].match == ESMTP_MATCH_MAIL_RELAY);
 }
 
 /* The verdict with what belongs to it, and log. */

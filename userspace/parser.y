@@ -90,7 +90,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token INSPECT "inspect" DEFAULT "default" NONE "none" PICKUP "pickup" PASS "pass" PORTS "ports"
 %token DESCRIPTION "description" SLOT "slot" BANNER "banner" KEEP "keep" TLS "tls"
 %token ALLOW "allow" DENY "deny" MODE "mode" ENFORCE "enforce" MONITOR "monitor"
-%token PIPELINING "pipelining" SPECIAL "special-character"
+%token PIPELINING "pipelining" SPECIAL "special-character" RELAY "mail-relay"
 %token INHERIT "inherit" ADD "add" REMOVE "remove"
 %token VERBS "verbs" BRACKETS "stray-brackets" BLANK "blank"
 %token MATCH "match" CMD "cmd" LINE "line" LENGTH "length" RCPT "rcpt" COUNT "count"
@@ -112,7 +112,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %type <item> policy_line match action verdict class_line inspect_line limits
 %type <words> values list strings string_list
 %type <word> value field level
-%type <cond> conds cond match_cond
+%type <cond> conds cond match_cond relay
 %type <value> line_match set_match text_match table_kind class_key nocase
 
 %%
@@ -228,6 +228,7 @@ policy_line	: DESCRIPTION STRING
 		{
 			$$ = match_new(&@$, cond_new(&@1, ESMTP_MATCH_SPECIAL_CHARACTER, NULL), $2);
 		}
+		| relay action		{ $$ = match_new(&@$, $1, $2); }
 		| VERBS values
 		{
 			$$ = item_new(&@$, ITEM_VERBS, VERBS_REPLACE);
@@ -271,7 +272,16 @@ cond		: match_cond
 		}
 		;
 
-match_cond	: line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
+relay		: RELAY NAME
+		{
+			$$ = cond_new(&@$, ESMTP_MATCH_MAIL_RELAY, NULL);
+			$$->list = 1;
+			$$->table = $2;
+		}
+		;
+
+match_cond	: relay
+		| line_match GT NUMBER	{ $$ = cond_new(&@$, $1, $3); }
 		| MESSAGE SIZE GT NUMBER
 		{
 			$$ = cond_new(&@$, ESMTP_MATCH_MESSAGE_SIZE, $4);

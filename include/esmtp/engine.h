@@ -119,6 +119,7 @@ enum esmtp_scope {
 enum esmtp_text {
 	ESMTP_TEXT_SENDER,
 	ESMTP_TEXT_RECIPIENT,
+	ESMTP_TEXT_RELAY,	/* hosts in the address of a recipient */
 	ESMTP_TEXT_MIME_TYPE,
 	ESMTP_TEXT_HEADER,
 	ESMTP_TEXTS,
@@ -278,6 +279,8 @@ struct esmtp_owed {
  * @path_len: bytes inside the path's brackets so far
  * @path_limit: the path length limit that is met next, ESMTP_U32_MAX = none
  * @live: states of the tables that the path is held against
+ * @hops: the same for the host that is being read within it (engine/relay.c)
+ * @abroad: bit = table of @hops that some host was not in
  * @state: enum command_state (engine/command.c)
  * @index: the verb's entry in the table of words, once it is known
  * @path: enum path_state of MAIL and RCPT (engine/path.c)
@@ -290,6 +293,8 @@ struct esmtp_owed {
  * @nul: so was a NUL
  * @eight_bit: so was a byte above 127
  * @special: so was a character that an address should not have
+ * @is_host: what is being read within a recipient is a host
+ * @in_route: it is of the source route
  * @size: how much of "SIZE=" of MAIL has been read (engine/path.c)
  * @word: the verb as typed, cut
  */
@@ -301,6 +306,8 @@ struct esmtp_command {
 	u32 path_len;
 	u32 path_limit;
 	u16 live[ESMTP_TABLES_LIVE];
+	u16 hops[ESMTP_TABLES_LIVE];
+	u8 abroad;
 	u8 state;
 	u8 index;
 	u8 path;
@@ -313,6 +320,8 @@ struct esmtp_command {
 	bool nul;
 	bool eight_bit;
 	bool special;
+	bool is_host;
+	bool in_route;
 	u8 size;
 	u8 word[ESMTP_TEXT_MAX];
 };
@@ -502,6 +511,7 @@ struct esmtp_content {
  * @bdat_open: a message that came by BDAT is not complete
  * @offered: the server has offered PIPELINING, and it was not masked
  * @pipelined: PIPELINING was counted
+ * @authenticated: an AUTH was answered by 235
  * @quiet: AUTH has just failed: what follows may be a password that comes too late
  * @closed_by: index of the rule behind @closed or @latched, or ESMTP_NO_RULE
  * @resets_owed: commands owed that can end a transaction (RSET, EHLO, HELO, MAIL, end of data)
@@ -529,6 +539,7 @@ struct esmtp_engine {
 	bool early_content;
 	bool guess;
 	bool bdat_open;
+	bool authenticated;
 	bool quiet;
 	bool offered;
 	bool pipelined;

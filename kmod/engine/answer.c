@@ -88,6 +88,9 @@ static void put_reason(struct line *l, const struct esmtp_policy *p,
 	case ESMTP_MATCH_RECIPIENT_TEXT:
 		put_word(l, "recipient address not allowed");
 		return;
+	case ESMTP_MATCH_MAIL_RELAY:
+		put_word(l, "relaying not allowed");
+		return;
 	default:
 		put_word(l, "refused by policy");
 		return;

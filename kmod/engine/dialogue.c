@@ -367,6 +367,8 @@ static void auth_answered(struct esmtp_engine *e, u16 code)
 {
 	if (code != 334)
 		e->quiet = code / 100 != 2;
+	if (code == 235)
+		e->authenticated = true;
 	/* mode monitor may be lines ahead, and already wait for something else */
 	if (e->waiting != OWED_AUTH)
 		return;

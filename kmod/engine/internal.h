@@ -169,6 +169,8 @@ void esmtp_tables_byte(const struct esmtp_policy *p, enum esmtp_text text,
 		       u16 *live, u8 b);
 bool esmtp_fire_text(struct esmtp_feed *f, enum esmtp_match match,
 		     const u16 *live, const u8 *text, u8 text_len);
+/* a recipient has been read; @abroad: bit = table that does not have all of its hosts */
+bool esmtp_fire_relay(struct esmtp_feed *f, u8 abroad);
 /* fields of the message's header: whether their value is wanted, at its end, and at the end of all */
 bool esmtp_wants_field(const struct esmtp_policy *p, const u8 *name, u8 len);
 bool esmtp_fire_field(struct esmtp_feed *f);
@@ -203,6 +205,12 @@ const char *esmtp_rate_check(const struct esmtp_rate *r);
 void esmtp_path_begin(struct esmtp_feed *f);
 bool esmtp_path_byte(struct esmtp_feed *f, u8 c);	/* at f->pos; true = the connection closes */
 bool esmtp_path_end(struct esmtp_feed *f);		/* at the line's LF; true = the connection closes */
+
+/* relay.c: where the address of a recipient leads. */
+void esmtp_relay_begin(struct esmtp_feed *f);
+void esmtp_relay_again(struct esmtp_feed *f);
+void esmtp_relay_byte(struct esmtp_feed *f, u8 b);
+bool esmtp_relay_end(struct esmtp_feed *f);		/* at the line's LF; true = the connection closes */
 
 /* dialogue.c: what commands owe and replies change. */
 bool esmtp_owe(struct esmtp_feed *f, enum esmtp_what what);	/* false = queue is full */

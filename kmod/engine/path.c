@@ -80,8 +80,10 @@ void esmtp_path_begin(struct esmtp_feed *f)
 	c->path_len = 0;
 	c->path_limit = ESMTP_U32_MAX;
 	esmtp_tables_start(f->p, text_of(c), c->live);
-	if (!is_sender(c))
+	if (!is_sender(c)) {
+		esmtp_relay_begin(f);
 		return;
+	}
 	esmtp_scope_begin(f, ESMTP_SCOPE_TRANSACTION);
 	f->e->declared = ESMTP_U32_MAX;
 	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH, 0);
@@ -97,8 +99,10 @@ static void open_path(struct esmtp_feed *f)
 	c->path = PATH_INSIDE;
 	c->path_len = 0;
 	esmtp_tables_start(f->p, text_of(c), c->live);
-	if (!is_sender(c))
+	if (!is_sender(c)) {
+		esmtp_relay_again(f);
 		return;
+	}
 	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH, 0);
 	f->e->sender.len = 0;
 }
@@ -120,6 +124,8 @@ static bool count_path(struct esmtp_feed *f, u8 b)
 	esmtp_tables_byte(f->p, text_of(c), c->live, b);
 	if (is_sender(c))
 		keep_sender(&f->e->sender, b);
+	else
+		esmtp_relay_byte(f, b);
 	if (c->path_len == ESMTP_U32_MAX || ++c->path_len <= c->path_limit)
 		return false;
 	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH,
@@ -269,6 +275,8 @@ bool esmtp_path_end(struct esmtp_feed *f)
 	if (is_sender(c) &&
 	    esmtp_fire_within(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len,
 			      c->word, c->word_len))
+		return true;
+	if (!is_sender(c) && esmtp_relay_end(f))
 		return true;
 	return esmtp_fire_text(f, is_sender(c) ? ESMTP_MATCH_SENDER_TEXT :
 						 ESMTP_MATCH_RECIPIENT_TEXT,

@@ -377,6 +377,31 @@ bool esmtp_fire_text(struct esmtp_feed *f, enum esmtp_match match,
 	return closed;
 }
 
+/**
+ * esmtp_fire_relay() - a recipient has been read: conditions with a list of domains
+ * @f: call
+ * @abroad: bit = table that does not have all hosts of its address
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_fire_relay(struct esmtp_feed *f, u8 abroad)
+{
+	const struct met met = { 0, 0, f->e->cmd.word, f->e->cmd.word_len };
+	u32 i, k, n = n_conds_of(f->p, ESMTP_MATCH_MAIL_RELAY);
+	const struct esmtp_cond *c;
+	bool closed = false;
+
+	for (k = 0; k < n; k++) {
+		i = cond_index(f->p, ESMTP_MATCH_MAIL_RELAY, k);
+		c = &f->p->conds[i];
+		if (!(abroad & 1u << c->live) != c->negate)
+			continue;
+		if (meet_and_close(f, i, &met, &closed))
+			break;
+	}
+	return closed;
+}
+
 static bool is_field(const struct esmtp_cond *c, const u8 *name, u8 len)
 {
 	u8 i;

@@ -459,6 +459,7 @@ static bool has_place(enum esmtp_match match)
 	case ESMTP_MATCH_INVALID_RCPT_COUNT:
 	case ESMTP_MATCH_SENDER_TEXT:
 	case ESMTP_MATCH_RECIPIENT_TEXT:
+	case ESMTP_MATCH_MAIL_RELAY:
 	case ESMTP_MATCH_SPECIAL_CHARACTER:
 		return true;
 	default:

@@ -200,6 +200,105 @@ static void test_recipients(void **state)
 	    C("RCPT TO:<b@c>\r\nRCPT TO: b@c NOTIFY=NEVER\r\n"), OK, OK, C("RCPT TO:<b@cc>\r\n"), OK);
 }
 
+/* One RCPT line under a rule about relaying, with a list of one host, "own". */
+static void relays(const char *line, bool yes)
+{
+	struct step steps[] = { HEAD, C("MAIL FROM:<a@far>\r\n"), OK, { ESMTP_DIR_CLIENT, line, strlen(line) }, OK };
+	struct harness h;
+
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MAIL_RELAY, table_of("@own", true), ESMTP_ACTION_COUNT);
+	run(&h, steps, N(steps), yes ? "rule#0(RCPT)" : "");
+}
+
+static void test_relay(void **state)
+{
+	(void)state;
+	relays("RCPT TO:<a@own>\r\n", false);
+	relays("RCPT TO: a@own NOTIFY=NEVER\r\n", false);
+	relays("RCPT TO:<a@far>\r\n", true);
+	relays("RCPT TO: a@far\r\n", true);
+	relays("RCPT TO:<a@>\r\n", true);
+	relays("RCPT TO:<a@[192.0.2.1]>\r\n", true);
+	/* no host: the server's own */
+	relays("RCPT TO:<Postmaster>\r\n", false);
+	relays("RCPT TO:<a>\r\n", false);
+	relays("RCPT TO:<a,b:c>\r\n", false);
+	relays("RCPT TO:<>\r\n", false);
+	relays("RCPT\r\n", false);
+	/* the whole way */
+	relays("RCPT TO:<@own,@own:a@own>\r\n", false);
+	relays("RCPT TO:<@far,@own:a@own>\r\n", true);
+	relays("RCPT TO:<@own,@far:a@own>\r\n", true);
+	relays("RCPT TO:<@own:a@far>\r\n", true);
+	relays("RCPT TO:<@own:a>\r\n", false);
+	relays("RCPT TO:<@far:a>\r\n", true);
+	relays("RCPT TO:<@far\r\n", true);
+	relays("RCPT TO:<a%own@own>\r\n", false);
+	relays("RCPT TO:<a%far@own>\r\n", true);
+	relays("RCPT TO:<a%far%own@own>\r\n", true);
+	relays("RCPT TO:<a%far>\r\n", true);
+	relays("RCPT TO:<own!a@own>\r\n", false);
+	relays("RCPT TO:<far!a@own>\r\n", true);
+	relays("RCPT TO:<own!far!a@own>\r\n", true);
+	relays("RCPT TO:<far!a>\r\n", true);
+	relays("RCPT TO:<a@far@own>\r\n", true);
+	relays("RCPT TO:<a@own@own>\r\n", false);
+	/* what quotes hide from one server, another one sees */
+	relays("RCPT TO:<\"a b\"@own>\r\n", false);
+	relays("RCPT TO:<\"a@far\"@own>\r\n", true);
+	relays("RCPT TO:<\"a%far\"@own>\r\n", true);
+	relays("RCPT TO:<\"far!a\"@own>\r\n", true);
+	relays("RCPT TO:<a\\@far@own>\r\n", true);
+	/* a name in front of the brackets */
+	relays("RCPT TO: A B <a@own>\r\n", false);
+	relays("RCPT TO:a@far <a@own>\r\n", true);
+	relays("RCPT TO:a@own <a@far>\r\n", true);
+}
+
+/* Every colon but that of a route is a part of its host. */
+static void test_relay_literal(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MAIL_RELAY, table_of("@[IPv6:::1]", true), ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#0(RCPT)", HEAD, C("MAIL FROM:<a@far>\r\n"), OK, C("RCPT TO:<a@[IPv6:::1]>\r\n"), OK,
+	    C("RCPT TO:<a@[IPv6:::2]>\r\n"), OK);
+}
+
+/* Each recipient is looked at for itself, with "not" too, and two lists side by side. */
+static void test_relay_rules(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MAIL_RELAY, table_of("@own", true), ESMTP_ACTION_COUNT);
+	rule(&h, ESMTP_MATCH_MAIL_RELAY, table_of("@far", true), ESMTP_ACTION_COUNT);
+	harness_not(&h);
+	rule(&h, ESMTP_MATCH_MAIL_RELAY, h.conds[1].table, ESMTP_ACTION_DROP);
+	RUN(&h, "rule#0(RCPT) rule#1(RCPT) rule#2(RCPT)", HEAD, C("MAIL FROM:<a@far>\r\n"), OK,
+	    C("RCPT TO:<a@far>\r\n"), OK, C("RCPT TO:<a@own>\r\n"));
+}
+
+/* The answer that says so is the server's, to AUTH: no other 235 counts. */
+static void test_relay_authenticated(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MAIL_RELAY, table_of("@own", true), ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#0(RCPT) rule#0(RCPT)", HEAD, C("AUTH PLAIN abc\r\n"), S("535 no\r\n"), C("NOOP\r\n"), S("235 ok\r\n"),
+	    C("MAIL FROM:<a@far>\r\n"), OK, C("RCPT TO:<a@far>\r\n"), S("235 ok\r\n"), C("RSET\r\n"), OK,
+	    C("AUTH LOGIN\r\n"), S("334 VXNlcg==\r\n"), C("abc\r\n"), S("535 no\r\n"), C("MAIL FROM:<a@far>\r\n"), OK,
+	    C("RCPT TO:<a@far>\r\n"), OK, C("RSET\r\n"), OK, C("AUTH LOGIN\r\n"), S("334 VXNlcg==\r\n"),
+	    C("abc\r\n"), S("334 UGFzcw==\r\n"), C("abc\r\n"), S("235 ok\r\n"), C("MAIL FROM:<a@far>\r\n"), OK,
+	    C("RCPT TO:<a@far>\r\n"), OK);
+}
+
 static void test_not(void **state)
 {
 	struct harness h;
@@ -401,6 +500,10 @@ int main(void)
 		cmocka_unit_test(test_found_anywhere),
 		cmocka_unit_test(test_drop_and_reset),
 		cmocka_unit_test(test_recipients),
+		cmocka_unit_test(test_relay),
+		cmocka_unit_test(test_relay_literal),
+		cmocka_unit_test(test_relay_rules),
+		cmocka_unit_test(test_relay_authenticated),
 		cmocka_unit_test(test_not),
 		cmocka_unit_test(test_both),
 		cmocka_unit_test(test_live),

@@ -30,7 +30,7 @@ kdir:
 	$(if $(KDIR),,$(error no kernel headers: install linux-headers-$(shell dpkg --print-architecture), or name a \
 		folder with KDIR=))
 
-# userspace/ brings the tool, its manual page and /etc/esmtp.conf, which is neither overwritten nor removed.
+# userspace/ brings the tool, its manual pages and /etc/esmtp.conf, which is neither overwritten nor removed.
 install: all
 	$(Q)install -D -m 644 $(MODULE).ko "$(moddir)/$(MODULE).ko"
 	$(Q)$(MAKE) $(quiet) -C userspace install PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"

@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "event.h"
+#include "embryonic.h"
 #include "helper.h"
 #include "session.h"
 
@@ -145,8 +146,8 @@ static bool plain_syn(struct esmtp_net *en, struct esmtp_packet *pkt,
 	return true;
 }
 
-static unsigned int handshake(struct esmtp_net *en, struct esmtp_help *hd,
-			      struct esmtp_packet *pkt)
+static unsigned int handshake(struct esmtp_net *en, const struct nf_conn *ct,
+			      struct esmtp_help *hd, struct esmtp_packet *pkt)
 {
 	struct esmtp_session *s = READ_ONCE(hd->session);
 	struct esmtp_options opt;
@@ -158,6 +159,10 @@ static unsigned int handshake(struct esmtp_net *en, struct esmtp_help *hd,
 	}
 	if (s && READ_ONCE(s->state) == SESSION_CLOSED) {
 		esmtp_closed_packet(s, pkt);
+		return NF_DROP;
+	}
+	if (esmtp_embryonic_over(en, ct, hd)) {
+		esmtp_count(en, ESMTP_NC_EMBRYONIC);
 		return NF_DROP;
 	}
 	esmtp_packet_options(pkt, &opt);
@@ -310,8 +315,12 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 		esmtp_count(en, ESMTP_NC_STALE);
 		return NF_DROP;
 	}
+	if (!esmtp_embryonic_packet(en, ct, hd)) {
+		esmtp_count(en, ESMTP_NC_NO_MEMORY);
+		return NF_DROP;
+	}
 	if (pkt.syn)
-		return handshake(en, hd, &pkt);
+		return handshake(en, ct, hd, &pkt);
 	if (!tidy(en, &pkt))
 		return NF_DROP;
 	/* Nothing is allocated before there is something to read, or an end to remember. */
@@ -331,6 +340,7 @@ static void destroy(struct nf_conn *ct)
 	if (!nfct_help(ct))
 		return;
 	hd = nfct_help_data(ct);
+	esmtp_embryonic_destroy(esmtp_net(nf_ct_net(ct)), ct, hd);
 	esmtp_session_detach(hd, ESMTP_TOMBSTONE);
 }
 

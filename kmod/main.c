@@ -4,6 +4,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "embryonic.h"
 #include "helper.h"
 #include "netlink.h"
 #include "ns_table.h"
@@ -75,6 +76,7 @@ static int __net_init net_init(struct net *net)
 		u64_stats_init(&per_cpu_ptr(en->counters, cpu)->syncp);
 	en->net = net;
 	mutex_init(&en->config);
+	esmtp_embryonic_init(en);
 	return 0;
 }
 
@@ -94,6 +96,7 @@ static void __net_exit net_exit(struct net *net)
 	esmtp_policies_drop(en);
 	esmtp_tables_free(en->tables);
 	esmtp_generations_drop(en);
+	esmtp_embryonic_exit(en);
 	free_percpu(en->counters);
 }
 

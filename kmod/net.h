@@ -5,11 +5,14 @@
 
 #include <linux/atomic.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/u64_stats_sync.h>
 #include <net/net_namespace.h>
 
 #include "../include/uapi/linux/netfilter/nf_conntrack_esmtp.h"
 #include "generation.h"
+
+#define ESMTP_HALF_OPEN_BUCKETS	512
 
 struct esmtp_ns_policy;
 struct esmtp_stage;
@@ -43,6 +46,11 @@ struct esmtp_ns_counters {
  * @counters: per CPU
  * @base: sums at the last reset, subtracted when read; @config
  * @event_seq: of events sent
+ * @half_open: counts of half-open connections (embryonic.c); written under @half_open_lock, read under RCU
+ * @half_open_lock: servers come and go
+ * @n_half_open: counts in @half_open; @half_open_lock
+ * @half_open_seed: of their hash
+ * @half_open_gone: no further one; @half_open_lock
  */
 struct esmtp_net {
 	struct net *net;
@@ -61,6 +69,11 @@ struct esmtp_net {
 	struct esmtp_ns_counters __percpu *counters;
 	u64 base[__ESMTP_NC_MAX];
 	atomic_t event_seq;
+	struct hlist_head half_open[ESMTP_HALF_OPEN_BUCKETS];
+	spinlock_t half_open_lock;
+	u32 n_half_open;
+	u32 half_open_seed;
+	bool half_open_gone;
 };
 
 /**

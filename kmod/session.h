@@ -208,6 +208,7 @@ enum esmtp_seen {
 	ESMTP_BETWEEN,		/* the two ends are behind different interfaces */
 	ESMTP_SYN_STAMPED,	/* a SYN with new_isn offered timestamps */
 	ESMTP_STAMPED,		/* and the SYN/ACK took them up */
+	ESMTP_HALF_OPEN,	/* it is counted as half-open (embryonic.c) */
 };
 
 /**

@@ -99,6 +99,7 @@ enum verbs_how {
  * @words: see enum item_kind
  * @conds: see enum item_kind
  * @connections: of ITEM_INSPECT, or NULL
+ * @embryonic: the same
  */
 struct item {
 	struct item *next;
@@ -116,6 +117,7 @@ struct item {
 	struct words words;
 	struct cond_item *conds;
 	struct word *connections;
+	struct word *embryonic;
 };
 
 /**

@@ -105,7 +105,7 @@ struct class *config_class(const struct config *c, const char *name)
 bool config_limits(const struct config *c)
 {
 	for (const struct inspect *l = c->inspect; l; l = l->next)
-		if (l->connections)
+		if (l->connections || l->embryonic)
 			return true;
 	return false;
 }

@@ -177,6 +177,7 @@ enum inspect_kind {
  * @class: name of the class, or NULL for default
  * @policy: name of the policy of INSPECT_POLICY
  * @connections: to one server at a time, 0 = any number
+ * @embryonic: half-open ones of one server, 0 = any number
  */
 struct inspect {
 	struct inspect *next;
@@ -185,9 +186,11 @@ struct inspect {
 	const char *class;
 	const char *policy;
 	uint32_t connections;
+	uint32_t embryonic;
 };
 
 #define CONNECTIONS_MAX 65535
+#define EMBRYONIC_LINES	255	/* whose half-open connections can be told apart, see ESMTP_CT_LABEL_EMBRYONIC */
 
 /**
  * struct config - a whole configuration

@@ -86,16 +86,19 @@ static void inspect_policy(const struct item *item, struct inspect *l, const str
 	l->policy = item->arg->text;
 	if (item->connections)
 		l->connections = limit_number(item->connections, errors);
+	if (item->embryonic)
+		l->embryonic = limit_number(item->embryonic, errors);
 }
 
 static void inspect_line(const struct item *item, struct config *c, struct inspect ***tail,
 			 struct erecs *errors)
 {
 	struct inspect *l = mem_alloc(sizeof(*l));
+	unsigned int n = 0;
 
 	l->loc = item->loc;
 	l->kind = (enum inspect_kind)item->value;
-	for (const struct inspect *o = c->inspect; o; o = o->next) {
+	for (const struct inspect *o = c->inspect; o; o = o->next, n++) {
 		if (!o->class)
 			erec_add(errors, &item->loc,
 				 "nothing reaches this line: default stands before it");
@@ -110,6 +113,9 @@ static void inspect_line(const struct item *item, struct config *c, struct inspe
 	}
 	if (l->kind == INSPECT_POLICY)
 		inspect_policy(item, l, c, errors);
+	if (l->embryonic && n >= EMBRYONIC_LINES)
+		erec_add(errors, &item->embryonic->loc, "embryonic can stand in the first %d lines only",
+			 EMBRYONIC_LINES);
 	**tail = l;
 	*tail = &l->next;
 }

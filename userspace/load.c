@@ -62,6 +62,8 @@ static void say_inspect(FILE *f, const struct config *c, const struct inspect *l
 	fprintf(f, " are inspected by policy %s from now on", l->policy);
 	if (l->connections)
 		fprintf(f, ", at most %u at a time to one server", l->connections);
+	if (l->embryonic)
+		fprintf(f, ", at most %u half-open at one server", l->embryonic);
 	fputs(".\n", f);
 }
 

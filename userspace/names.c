@@ -191,6 +191,7 @@ static const struct counter_name ns_counters[ESMTP_NC_MAX + 1] = {
 		"sessions-total-full", "dropped, sessions_total reached" },
 	[ESMTP_NC_REPLY_SENT] = { "reply-sent", "replies sent in the server's stead" },
 	[ESMTP_NC_REPLY_ACKED] = { "reply-acked", "of these acknowledged by the client" },
+	[ESMTP_NC_EMBRYONIC] = { "embryonic", "dropped, server has as many half-open connections as it may" },
 	[ESMTP_NC_REPLY_FAILED] = { "reply-failed", "replies that did not reach the client" },
 };
 

@@ -243,16 +243,19 @@ void expr_is_syn(struct nftnl_rule *r, bool syn)
 }
 
 /**
- * expr_set_label() - give the connection a label; others stay
- * @r: the rule
- * @bit: of the label
+ * expr_set_label_value() - write a number into labels of the connection; others stay
+ * @r: the rule; none of the bits is set yet
+ * @first: label of the number's lowest bit
+ * @value: the number
  */
-void expr_set_label(struct nftnl_rule *r, unsigned int bit)
+void expr_set_label_value(struct nftnl_rule *r, unsigned int first, uint32_t value)
 {
 	struct nftnl_expr *e = nftnl_expr_alloc("immediate");
 	uint8_t bits[LABEL_BYTES] = { 0 };
 
-	label_bit(bits, bit);
+	for (unsigned int i = 0; i < 32; i++)
+		if (value & 1u << i)
+			label_bit(bits, first + i);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
 	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, bits, sizeof(bits));
 	nftnl_rule_add_expr(r, e);
@@ -260,6 +263,16 @@ void expr_set_label(struct nftnl_rule *r, unsigned int bit)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_LABELS);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
 	nftnl_rule_add_expr(r, e);
+}
+
+/**
+ * expr_set_label() - give the connection a label; others stay
+ * @r: the rule
+ * @bit: of the label
+ */
+void expr_set_label(struct nftnl_rule *r, unsigned int bit)
+{
+	expr_set_label_value(r, bit, 1);
 }
 
 /**

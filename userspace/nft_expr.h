@@ -25,6 +25,7 @@ void expr_payload_in(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint3
 		     const char *set);
 void expr_is_syn(struct nftnl_rule *r, bool syn);
 void expr_set_label(struct nftnl_rule *r, unsigned int bit);
+void expr_set_label_value(struct nftnl_rule *r, unsigned int first, uint32_t value);
 void expr_object(struct nftnl_rule *r, uint32_t type, const char *name);
 void expr_connections_over(struct nftnl_rule *r, uint32_t key, uint8_t dir, const char *set,
 			   uint32_t limit);

@@ -7,7 +7,8 @@
  *		limit.NAME			counted at the server's real address, refused over the limit
  *
  * They are counted where a reset can be sent, which is not where they are classified. A count goes
- * down when an entry has gone, or is in TIME_WAIT or CLOSE, as it is behind a verdict.
+ * down when an entry has gone, or is in TIME_WAIT or CLOSE, as it is behind a verdict. Those that are half-open
+ * the module counts.
  */
 #include <stdio.h>
 
@@ -26,7 +27,7 @@ static const uint8_t families[] = { KEY_IPV4, KEY_IPV6 };
  */
 const char *nft_limits_chain(const struct inspect *l)
 {
-	if (!l->connections)
+	if (!l->connections && !l->embryonic)
 		return NULL;
 	return l->class ? mem_printf("limit.%s", l->class) : "default-limits";
 }
@@ -66,6 +67,16 @@ static void put_connections(struct nft_batch *b, const struct inspect *l, uint8_
 	rule_put(b, r, mem_printf("connections %u", l->connections));
 }
 
+/* The module counts those that are half-open, and finds their limit and their line in the label. */
+static void put_embryonic(struct nft_batch *b, const struct inspect *l, uint32_t line)
+{
+	struct nftnl_rule *r = rule_new(nft_limits_chain(l) ?: "");
+
+	expr_ct_undecided(r);
+	expr_set_label_value(r, ESMTP_CT_LABEL_EMBRYONIC, line << 16 | l->embryonic);
+	rule_put(b, r, mem_printf("embryonic %u", l->embryonic));
+}
+
 /**
  * nft_put_limit_chains() - make the rules that count connections
  * @b: the transaction
@@ -73,8 +84,13 @@ static void put_connections(struct nft_batch *b, const struct inspect *l, uint8_
  */
 void nft_put_limit_chains(struct nft_batch *b, const struct config *c)
 {
+	uint32_t line = 0;
+
 	for (const struct inspect *l = c->inspect; l; l = l->next) {
 		b->loc = &l->loc;
+		line++;
+		if (l->embryonic)
+			put_embryonic(b, l, line);
 		for (size_t i = 0; l->connections && i < ARRAY_SIZE(families); i++)
 			put_connections(b, l, families[i]);
 	}

@@ -509,6 +509,8 @@ static void take_limit(const char *chain, const char *comment, struct config *c)
 
 		if (!strcmp(chain, own) && sscanf(comment, "connections %" SCNu32, &n) == 1)
 			l->connections = n;
+		else if (!strcmp(chain, own) && sscanf(comment, "embryonic %" SCNu32, &n) == 1)
+			l->embryonic = n;
 	}
 }
 

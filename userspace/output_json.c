@@ -251,6 +251,10 @@ static void inspect(struct output *o, const struct config *c)
 					    json_true());
 		if (l->connections)
 			json_object_set_new(j, "connections", number(l->connections));
+		if (l->embryonic) {
+			json_object_set_new(j, "embryonic", number(l->embryonic));
+			json_object_set_new(j, "refuse", json_true());
+		}
 		json_array_append_new(list, j);
 	}
 	add(o, "inspect", json_pack("{s:o, s:s, s:o}", "ports",

@@ -254,6 +254,8 @@ static void inspect(struct output *o, const struct config *c)
 			fprintf(o->f, " policy %s", l->policy);
 			if (l->connections)
 				fprintf(o->f, " connections %u", l->connections);
+			if (l->embryonic)
+				fprintf(o->f, " embryonic %u refuse", l->embryonic);
 			fputc('\n', o->f);
 			break;
 		case INSPECT_NONE:

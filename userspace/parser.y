@@ -104,7 +104,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token FILETYPE "filetype"
 %token RATE "rate-limit" BURST "burst"
 %token REGEX "regex" NOCASE "nocase" DOMAINS "domains"
-%token CONNECTIONS "connections"
+%token CONNECTIONS "connections" EMBRYONIC "embryonic" REFUSE "refuse"
 %token HOST "host" SADDR "saddr" DADDR "daddr" DPORT "dport" IIFNAME "iifname" OIFNAME "oifname"
 
 %type <stmt> stmt
@@ -445,6 +445,13 @@ limits		: %empty		{ $$ = item_new(&@$, ITEM_INSPECT, INSPECT_POLICY); }
 			if ($$->connections)
 				erec_add(p->errors, &@2, "connections are given already");
 			$$->connections = $3;
+		}
+		| limits EMBRYONIC NUMBER REFUSE
+		{
+			$$ = $1;
+			if ($$->embryonic)
+				erec_add(p->errors, &@2, "embryonic is given already");
+			$$->embryonic = $3;
 		}
 		;
 

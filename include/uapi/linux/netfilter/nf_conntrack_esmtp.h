@@ -101,6 +101,11 @@
 #define ESMTP_SLOTS		8	/* helpers esmtp, esmtp-1 … esmtp-7 */
 #define ESMTP_HELPER_NAME	"esmtp"
 #define ESMTP_CT_LABEL_BIT	127	/* connlabel of inspected connections */
+/*
+ * 24 bits of the connlabel, lowest first: how many half-open connections a server may have (16, 0 =
+ * any number), and a number of what says so (8), whose connections are counted together.
+ */
+#define ESMTP_CT_LABEL_EMBRYONIC 96
 #define ESMTP_POLICY_NAME_MAX	40	/* characters, as in ASA */
 #define ESMTP_DESCRIPTION_MAX	200	/* characters, as in ASA */
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */
@@ -489,6 +494,7 @@ enum esmtp_ns_counter {
 	ESMTP_NC_REPLY_SENT,	/* connections closed by a reply of ours */
 	ESMTP_NC_REPLY_ACKED,	/* replies that the client has acknowledged */
 	ESMTP_NC_REPLY_FAILED,	/* replies that could not be sent, or were not acknowledged */
+	ESMTP_NC_EMBRYONIC,	/* dropped: SYN to a server that has as many half-open connections as it may */
 	__ESMTP_NC_MAX,
 };
 #define ESMTP_NC_MAX (__ESMTP_NC_MAX - 1)

@@ -352,8 +352,11 @@ static void criterion_print(char *buf, const struct esmtp_cond *cond)
 		if (cond->field_len)
 			n += scnprintf(buf + n, CRITERION_LEN - n, " %.*s",
 				       cond->field_len, cond->field);
+		if (cond->table && cond->match != ESMTP_MATCH_MAIL_RELAY)
+			n += scnprintf(buf + n, CRITERION_LEN - n, " %s",
+				       esmtp_table_kind(cond->table));
 		if (cond->table)
-			scnprintf(buf + n, CRITERION_LEN - n, " regex %s",
+			scnprintf(buf + n, CRITERION_LEN - n, " %s",
 				  esmtp_table_ns(cond->table)->name);
 		break;
 	case ESMTP_OPERAND_NONE:
@@ -364,6 +367,11 @@ static void criterion_print(char *buf, const struct esmtp_cond *cond)
 static bool is_monitor(const struct telling *t)
 {
 	return t->p->engine.flags & ESMTP_POLICY_F_MONITOR;
+}
+
+static bool is_oversize(const struct esmtp_cond *cond)
+{
+	return cond && esmtp_message_oversize(cond->match, cond->negate);
 }
 
 static void message_fill(struct printed *p, const struct telling *t)
@@ -387,8 +395,10 @@ static void message_fill(struct printed *p, const struct telling *t)
 		.monitor = is_monitor(t),
 		.has_sender = s->known,
 		.sender_cut = s->len > ESMTP_SENDER_MAX,
+		.oversize = is_oversize(cond),
 		.rule = cond ? ev->rule + 1 : 0,
 		.value = ev->value,
+		.limit = ev->limit,
 		.criterion = p->criterion,
 		.policy = t->p->name,
 		.client = p->client,
@@ -460,7 +470,10 @@ static void group_note(const struct telling *t)
 		.u.ulog.qthreshold = 1,
 	};
 	const struct esmtp_event *ev = &t->note->ev;
-	bool seen = esmtp_message_only_seen(ev->action, is_monitor(t));
+	const struct esmtp_subject subject = {
+		ev->type, esmtp_message_only_seen(ev->action, is_monitor(t)),
+		is_oversize(cond_of(t)) };
+	unsigned int number = esmtp_message_number(&subject);
 	const struct net_device *out = skb_dst(t->skb) ?
 		skb_dst(t->skb)->dev : NULL;
 	bool here = !out || out->flags & IFF_LOOPBACK;
@@ -472,8 +485,7 @@ static void group_note(const struct telling *t)
 		      here ? NF_INET_LOCAL_IN : NF_INET_POST_ROUTING, t->skb,
 		      dev_get_by_index_rcu(t->en->net, t->skb->skb_iif),
 		      here ? NULL : out, &info, "%s-%u policy %s%s ",
-		      esmtp_message_origin(esmtp_message_number(ev->type, seen)),
-		      esmtp_message_number(ev->type, seen), t->p->name, rule);
+		      esmtp_message_origin(number), number, t->p->name, rule);
 }
 
 void esmtp_event_send(struct esmtp_net *en, struct list_head *list,

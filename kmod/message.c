@@ -99,20 +99,26 @@ static const struct kind *kind_of(u16 type)
 								&unknown;
 }
 
-/* ASA has another number for what was only logged; our own numbers say what was seen. */
-static bool is_received(u16 type, bool only_seen)
+/* ASA has other numbers for what was only logged; our own numbers say what was seen. */
+static const struct kind *kind_of_subject(const struct esmtp_subject *s)
 {
-	return only_seen && kind_of(type)->number == 108004;
+	static const struct kind received = { 108005, 6, NULL };
+	static const struct kind oversize = { 108006, 7, NULL };
+	const struct kind *k = kind_of(s->type);
+
+	if (!s->only_seen || k->number != 108004)
+		return k;
+	return s->oversize ? &oversize : &received;
 }
 
-unsigned int esmtp_message_number(u16 type, bool only_seen)
+unsigned int esmtp_message_number(const struct esmtp_subject *s)
 {
-	return is_received(type, only_seen) ? 108005 : kind_of(type)->number;
+	return kind_of_subject(s)->number;
 }
 
-unsigned int esmtp_message_severity(u16 type, bool only_seen)
+unsigned int esmtp_message_severity(const struct esmtp_subject *s)
 {
-	return is_received(type, only_seen) ? 6 : kind_of(type)->severity;
+	return kind_of_subject(s)->severity;
 }
 
 const char *esmtp_message_origin(unsigned int number)
@@ -185,6 +191,12 @@ static const char *why_terminated(u8 action)
 	}
 }
 
+static void put_oversize(struct line *l, const struct esmtp_message *m)
+{
+	put(l, "Detected ESMTP size violation from %s to %s; declared size is: %u, actual size is %u",
+	    m->client, m->server, m->limit, m->value);
+}
+
 static void put_terminated(struct line *l, const struct esmtp_message *m)
 {
 	put(l, "tcp flow from %s to %s terminated by inspection engine, reason - %s.",
@@ -194,6 +206,11 @@ static void put_terminated(struct line *l, const struct esmtp_message *m)
 /* Returns true if the offending bytes are part of the message. */
 static bool put_sentence(struct line *l, const struct esmtp_message *m)
 {
+	if (m->oversize &&
+	    esmtp_message_only_seen(m->action, m->monitor)) {
+		put_oversize(l, m);
+		return false;
+	}
 	/* What these say has been done is not done by a policy that only looks. */
 	if (m->monitor && m->type != ESMTP_EVENT_TLS_STARTED) {
 		put_action(l, m);
@@ -223,16 +240,18 @@ static bool put_sentence(struct line *l, const struct esmtp_message *m)
 
 char *esmtp_message_print(char *buf, const struct esmtp_message *m)
 {
-	bool seen = esmtp_message_only_seen(m->action, m->monitor);
-	unsigned int number = esmtp_message_number(m->type, seen);
+	const struct esmtp_subject s = {
+		m->type, esmtp_message_only_seen(m->action, m->monitor),
+		m->oversize };
+	unsigned int number = esmtp_message_number(&s);
 	struct line l = { buf, ESMTP_LINE_MAX };
 	bool said;
 
 	put(&l, "%%%s-%u-%u: ", esmtp_message_origin(number),
-	    esmtp_message_severity(m->type, seen), number);
+	    esmtp_message_severity(&s), number);
 	said = put_sentence(&l, m);
 	put(&l, " (policy %s%s", m->policy, m->monitor ? ", mode monitor" : "");
-	if (m->value)
+	if (m->value && number != 108006)
 		put(&l, ", seen %u", m->value);
 	if (*m->text && !said)
 		put(&l, ", \"%s\"", m->text);

@@ -24,6 +24,16 @@ static u32 whole(const struct esmtp_ns_table *t)
 	return t->size + t->source_size;
 }
 
+const char *esmtp_table_kind(const struct esmtp_table *table)
+{
+	const struct esmtp_ns_table *t = esmtp_table_ns(table);
+	static const char domains[] = "domains ";
+
+	return t->source_size >= sizeof(domains) - 1 &&
+	       !memcmp(t->data + t->size, domains, sizeof(domains) - 1) ?
+	       "domains" : "regex";
+}
+
 static struct esmtp_ns_table *table_find(const struct esmtp_table_set *set,
 					 u32 id)
 {

@@ -56,6 +56,9 @@ esmtp_table_ns(const struct esmtp_table *table)
 		((char *)table - offsetof(struct esmtp_ns_table, data));
 }
 
+/** esmtp_table_kind() - the word for a table in a rule: what its source begins with */
+const char *esmtp_table_kind(const struct esmtp_table *table);
+
 /* What ESMTP_A_TABLE may hold in ESMTP_CMD_STAGE_TABLE. */
 extern const struct nla_policy esmtp_table_attrs[ESMTP_A_TABLE_MAX + 1];
 

@@ -12,9 +12,13 @@
 
 #define ENDPOINT_MAX 64
 
-static bool only_seen(const struct event *e)
+static struct esmtp_subject subject(const struct event *e)
 {
-	return esmtp_message_only_seen(e->action, e->monitor);
+	return (struct esmtp_subject){
+		.type = e->type,
+		.only_seen = esmtp_message_only_seen(e->action, e->monitor),
+		.oversize = esmtp_message_oversize(e->cond.match, e->cond.negate),
+	};
 }
 
 /**
@@ -25,7 +29,9 @@ static bool only_seen(const struct event *e)
  */
 unsigned int event_number(const struct event *e)
 {
-	return esmtp_message_number(e->type, only_seen(e));
+	const struct esmtp_subject s = subject(e);
+
+	return esmtp_message_number(&s);
 }
 
 /**
@@ -36,7 +42,9 @@ unsigned int event_number(const struct event *e)
  */
 unsigned int event_severity(const struct event *e)
 {
-	return esmtp_message_severity(e->type, only_seen(e));
+	const struct esmtp_subject s = subject(e);
+
+	return esmtp_message_severity(&s);
 }
 
 /**
@@ -116,7 +124,9 @@ char *event_line(const struct event *e, char buf[EVENT_LINE_MAX])
 		.monitor = e->monitor,
 		.has_sender = e->has_sender,
 		.sender_cut = e->sender_cut,
+		.oversize = subject(e).oversize,
 		.rule = e->rule,
+		.limit = e->cond.limit,
 		.value = e->has_value ? e->value : 0,
 		.criterion = cond_format(&e->cond, COND_ASA, match),
 		.policy = e->policy,

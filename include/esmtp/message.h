@@ -17,13 +17,27 @@
 #define ESMTP_LINE_MAX		1024
 
 /**
+ * struct esmtp_subject - what of an event decides about the number of its message
+ * @type: enum esmtp_event_type
+ * @only_seen: nothing was done but to log, see esmtp_message_only_seen()
+ * @oversize: a rule has found more bytes than MAIL had declared
+ */
+struct esmtp_subject {
+	u16 type;
+	bool only_seen;
+	bool oversize;
+};
+
+/**
  * struct esmtp_message - what is said of an event
  * @type: enum esmtp_event_type
  * @action: enum esmtp_action
  * @from_server: seen in a response
  * @monitor: the policy only looks, so nothing was done
  * @rule: position in the policy from 1, 0 = no rule
+ * @oversize: see struct esmtp_subject
  * @value: seen, 0 = nothing that could be said
+ * @limit: allowed; used if @oversize
  * @criterion: of the rule, in ASA's words
  * @policy: name
  * @client: "address/port"
@@ -42,8 +56,10 @@ struct esmtp_message {
 	bool monitor;
 	bool has_sender;
 	bool sender_cut;
+	bool oversize;
 	u32 rule;
 	u32 value;
+	u32 limit;
 	const char *criterion;
 	const char *policy;
 	const char *client;
@@ -56,15 +72,20 @@ struct esmtp_message {
 
 /**
  * esmtp_message_number() - number of a message
- * @type: enum esmtp_event_type
- * @only_seen: nothing was done but to log
+ * @s: what it is about
  *
  * Return: ASA's number, or one of ours behind 108100.
  */
-unsigned int esmtp_message_number(u16 type, bool only_seen);
+unsigned int esmtp_message_number(const struct esmtp_subject *s);
 
 /** esmtp_message_severity() - how bad: 0 (worst) to 7; see esmtp_message_number() */
-unsigned int esmtp_message_severity(u16 type, bool only_seen);
+unsigned int esmtp_message_severity(const struct esmtp_subject *s);
+
+/** esmtp_message_oversize() - whether a condition that was met says so; see struct esmtp_subject */
+static inline bool esmtp_message_oversize(u8 match, bool negate)
+{
+	return match == ESMTP_MATCH_DECLARED_SIZE && !negate;
+}
 
 /** esmtp_message_origin() - "ASA" or "ESMTP": whose number it is */
 const char *esmtp_message_origin(unsigned int number);

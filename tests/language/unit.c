@@ -647,11 +647,12 @@ static int print_metrics(void)
 static int print_messages(void)
 {
 	for (uint16_t type = 1; type <= ESMTP_EVENT_MAX; type++)
-		for (int seen = 0; seen < 2; seen++) {
-			unsigned int number = esmtp_message_number(type, seen);
+		for (int i = 0; i < 4; i++) {
+			const struct esmtp_subject s = { type, i & 1, i & 2 };
+			unsigned int number = esmtp_message_number(&s);
 
 			printf("%%%s-%u-%u\n", esmtp_message_origin(number),
-			       esmtp_message_severity(type, seen), number);
+			       esmtp_message_severity(&s), number);
 		}
 	return 0;
 }

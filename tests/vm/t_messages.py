@@ -121,9 +121,56 @@ def only_looks():
         s.close()
 
 
+def tables():
+    """rules with a list, an expression, and mail-relay, in their own words"""
+    rules("domains own { server.test }\nregex odd \"^odd@\"\n" + inspect(
+        "policy default {\n\tmatch not sender-address domains own log\n\tmatch sender-address regex odd log\n"
+        "\tmail-relay own log\n}\n").split("\n", 1)[1])
+    seen, since = len(monitor.text.splitlines()), log_end()
+    time.sleep(1.2)
+    with listen() as lst:
+        c, s = greeted(lst)
+        said(c, b"MAIL FROM:<odd@c>\r\n", s)
+        said(s, b"250 ok\r\n", c)
+        said(c, b"RCPT TO:<a@b>\r\n", s)
+        both([rf"%ASA-6-108005: ESMTP Classification: Received ESMTP Request from {FLOW}; matched Class {n}: {what} "
+              rf"\(policy default, \"{verb}\", sender <odd@c>\)"
+              for n, what, verb in ((1, "not sender-address domains own", "MAIL"),
+                                    (2, "sender-address regex odd", "MAIL"), (3, "mail-relay own", "RCPT"))], seen, since)
+        c.close()
+        s.close()
+
+
+def oversize():
+    """more bytes than MAIL has declared: ASA's own message where it is only logged"""
+    text = b"Subject: x\r\n\r\n" + b"x" * 86 + b"\r\n"
+    for action, want in (("log", rf"%ASA-7-108006: Detected ESMTP size violation from {FLOW}; declared size is: 99, "
+                                 r"actual size is 102 \(policy default, sender <a@c>\)"),
+                         ("drop log", rf"%ASA-4-108004: ESMTP Classification: Dropped connection for ESMTP Request from {FLOW}; "
+                                      r"matched Class 1: message size gt declared \(policy default, seen 102, sender "
+                                      r"<a@c>\)")):
+        rules(inspect(f"policy default {{\n\tmatch message size > declared {action}\n}}\n"))
+        seen, since = len(monitor.text.splitlines()), log_end()
+        time.sleep(1.2)
+        for declared, lines in (102, []), (99, [want]):
+            with listen() as lst:
+                c, s = greeted(lst)
+                said(c, b"MAIL FROM:<a@c> SIZE=%d\r\n" % declared, s)
+                said(s, b"250 ok\r\n", c)
+                said(c, b"RCPT TO:<a@b>\r\n", s)
+                said(s, b"250 ok\r\n", c)
+                said(c, b"DATA\r\n", s)
+                said(s, b"354 ok\r\n", c)
+                c.sendall(text + b".\r\n")
+                closing = [r"%ASA-4-507003: .*"] if lines and action != "log" else []
+                both(lines + closing, seen, since)
+                c.close()
+                s.close()
+
+
 up()
 with open("/proc/sys/net/netfilter/nf_log_all_netns", "w", encoding="ascii") as f:
     f.write("1")
 rules(inspect())
 monitor, objects = mta.Monitor(closings=True), mta.Monitor("-j", closings=True)
-tests(dropped, masked, silent_rule, only_looks)
+tests(dropped, masked, silent_rule, only_looks, tables, oversize)

@@ -47,6 +47,7 @@ clean:
 	$(Q)rm -rf .build
 	$(Q)$(MAKE) $(quiet) -C userspace clean
 	$(Q)$(MAKE) $(quiet) -C tests/unit clean
+	$(Q)$(MAKE) $(quiet) -C tests/fuzz clean
 	$(if $(KDIR),$(Q)$(kbuild) clean)
 
 setup:
@@ -67,6 +68,11 @@ vm: setup
 MINUTES	?= 10
 soak: setup
 	$(Q)MINUTES=$(MINUTES) scripts/vm-test -t $$(($(MINUTES) * 60 + 1200)) $(if $(KERNEL),-k $(KERNEL)) t_evade
+
+# A crash leaves its input in tests/fuzz/build.
+SECONDS	?= 60
+fuzz: setup
+	$(Q)$(MAKE) $(quiet) -C tests/fuzz run SECONDS=$(SECONDS)
 
 # Ends with the line "N passed, N failed".
 check: setup
@@ -91,6 +97,7 @@ help:
 	@echo 'build-all  the module against every kernel, with sparse'
 	@echo 'vm         tests in the virtual machine; TEST="t-lab ..." runs only these,'
 	@echo '           KERNEL=7.3 boots another kernel'
+	@echo 'fuzz       engine, tables and language by libFuzzer, each for SECONDS=$(SECONDS)'
 	@echo 'soak       random TCP evasions in the virtual machine for MINUTES=$(MINUTES); ESMTP_SEED=N repeats a run'
 
-.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak check demo shell help
+.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak fuzz check demo shell help

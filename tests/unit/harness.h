@@ -176,6 +176,10 @@ struct cut {
 void harness_run(struct harness *h, const struct step *steps, size_t n,
 		 struct cut cut);
 
+/* Runs the steps in a cut under the policy of @model, which has run them uncut, and compares the two. */
+void harness_one_cut(const struct harness *model, const struct step *steps,
+		     size_t n, struct cut cut);
+
 /* The promise that outcomes do not depend on cuts: runs the steps under the policy of @model (initialised and
  * unused) uncut, cut into two at every position, in single bytes and in
  * @random random ways, and compares events, verdict and what passed. Leaves the uncut run in @model.

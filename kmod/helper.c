@@ -10,6 +10,7 @@
 #include <net/dst_metadata.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_seqadj.h>
+#include <net/netfilter/nf_conntrack_synproxy.h>
 #include <net/tcp.h>
 
 #include "compat.h"
@@ -92,19 +93,16 @@ static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt,
 	set_bit(ESMTP_ISN_CLIENT, &hd->seen);
 }
 
-static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt,
-			bool stamped)
+/* Both ends agree on these numbers, and on timestamps in every segment or none. */
+static void note_numbers(struct esmtp_help *hd, u32 server, bool stamped)
 {
 	bool known = test_bit(ESMTP_ISN_SERVER, &hd->seen);
 
-	if (!test_bit(ESMTP_ISN_CLIENT, &hd->seen) ||
-	    pkt->ack != hd->new_isn + 1)
-		return;
-	if (known && pkt->seq == hd->isn[ESMTP_DIR_SERVER] &&
+	if (known && server == hd->isn[ESMTP_DIR_SERVER] &&
 	    hd->new_isn == hd->isn[ESMTP_DIR_CLIENT])
 		return;
 	hd->isn[ESMTP_DIR_CLIENT] = hd->new_isn;
-	hd->isn[ESMTP_DIR_SERVER] = pkt->seq;
+	hd->isn[ESMTP_DIR_SERVER] = server;
 	if (stamped && test_bit(ESMTP_SYN_STAMPED, &hd->seen))
 		set_bit(ESMTP_STAMPED, &hd->seen);
 	else
@@ -115,6 +113,33 @@ static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt,
 	/* The entry is taken over by a new connection; who comes now finds its numbers. */
 	if (known)
 		esmtp_session_detach(hd, NULL);
+}
+
+static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt,
+			bool stamped)
+{
+	if (test_bit(ESMTP_ISN_CLIENT, &hd->seen) &&
+	    pkt->ack == hd->new_isn + 1)
+		note_numbers(hd, pkt->seq, stamped);
+}
+
+/*
+ * Where nft's synproxy opens the connection, the SYN/ACK ends there, just before us. What it
+ * answers to the server comes by, in the server's own numbers. It is sent by this machine: what a
+ * client sends came by an interface.
+ */
+static void note_synproxy(struct esmtp_help *hd, const struct nf_conn *ct,
+			  const struct esmtp_packet *pkt)
+{
+	struct esmtp_options opt;
+
+	if (pkt->dir != ESMTP_DIR_CLIENT || !pkt->has_ack || pkt->len ||
+	    pkt->fin || pkt->rst || pkt->skb->skb_iif ||
+	    !nfct_synproxy(ct) || !test_bit(ESMTP_ISN_CLIENT, &hd->seen) ||
+	    pkt->seq != hd->new_isn + 1)
+		return;
+	esmtp_packet_options(pkt, &opt);
+	note_numbers(hd, pkt->ack - 1, opt.stamped);
 }
 
 /* Returns false: drop. */
@@ -323,6 +348,8 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 		return handshake(en, ct, hd, &pkt);
 	if (!tidy(en, &pkt))
 		return NF_DROP;
+	if (!test_bit(ESMTP_ISN_SERVER, &hd->seen))
+		note_synproxy(hd, ct, &pkt);
 	/* Nothing is allocated before there is something to read, or an end to remember. */
 	if (!pkt.len && !pkt.fin && !READ_ONCE(hd->session))
 		return !esmtp_window_first(en, ct, &pkt) || no_memory(en) ?

@@ -16,6 +16,7 @@
 #include <net/ipv6.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_seqadj.h>
+#include <net/netfilter/nf_conntrack_synproxy.h>
 #include <net/route.h>
 #include <net/tcp.h>
 
@@ -228,9 +229,14 @@ void esmtp_way_put(struct esmtp_way *way)
  */
 static void adjust(const struct nf_conn *ct, struct esmtp_segment *seg)
 {
+	const struct nf_conn_synproxy *proxy = nfct_synproxy(ct);
+
 	if (seg->dir == ESMTP_DIR_SERVER &&
 	    test_bit(IPS_SEQ_ADJUST_BIT, &ct->status))
 		seg->seq += nf_ct_seq_offset(ct, IP_CT_DIR_REPLY, seg->seq);
+	/* We know the server's clock as the client sees it; synproxy takes its offset off once more. */
+	if (seg->dir == ESMTP_DIR_SERVER && proxy)
+		seg->tsval += proxy->tsoff;
 }
 
 /*

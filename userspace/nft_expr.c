@@ -203,11 +203,22 @@ static void label_bit(uint8_t bits[LABEL_BYTES], unsigned int bit)
  */
 void expr_ct_undecided(struct nftnl_rule *r)
 {
+	expr_ct_unlabelled(r, LABEL_PASSED_BIT, ESMTP_CT_LABEL_BIT);
+}
+
+/**
+ * expr_ct_unlabelled() - the connection has none of some labels
+ * @r: the rule
+ * @first: of the labels
+ * @last: of the labels
+ */
+void expr_ct_unlabelled(struct nftnl_rule *r, unsigned int first, unsigned int last)
+{
 	static const uint8_t zero[LABEL_BYTES];
 	uint8_t bits[LABEL_BYTES] = { 0 };
 
-	label_bit(bits, ESMTP_CT_LABEL_BIT);
-	label_bit(bits, LABEL_PASSED_BIT);
+	for (unsigned int bit = first; bit <= last; bit++)
+		label_bit(bits, bit);
 	load_ct(r, NFT_CT_LABELS);
 	mask(r, bits, sizeof(bits));
 	compare(r, NFT_CMP_EQ, zero, sizeof(zero));

@@ -21,6 +21,7 @@ void expr_ct_in(struct nftnl_rule *r, uint32_t key, uint8_t dir, const char *set
 void expr_ct_state(struct nftnl_rule *r, uint32_t states);
 void expr_ct_direction(struct nftnl_rule *r, uint8_t dir);
 void expr_ct_undecided(struct nftnl_rule *r);
+void expr_ct_unlabelled(struct nftnl_rule *r, unsigned int first, unsigned int last);
 void expr_payload_in(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
 		     const char *set);
 void expr_is_syn(struct nftnl_rule *r, bool syn);

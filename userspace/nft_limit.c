@@ -72,7 +72,8 @@ static void put_embryonic(struct nft_batch *b, const struct inspect *l, uint32_t
 {
 	struct nftnl_rule *r = rule_new(nft_limits_chain(l) ?: "");
 
-	expr_ct_undecided(r);
+	/* It begins with one limit. In the hook input it is chosen already. */
+	expr_ct_unlabelled(r, ESMTP_CT_LABEL_EMBRYONIC, ESMTP_CT_LABEL_EMBRYONIC + 23);
 	expr_set_label_value(r, ESMTP_CT_LABEL_EMBRYONIC, line << 16 | l->embryonic);
 	rule_put(b, r, mem_printf("embryonic %u", l->embryonic));
 }

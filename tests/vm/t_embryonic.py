@@ -160,6 +160,21 @@ def test_servers():
         run("router", "nft", "delete table inet forwards")
 
 
+def test_local():
+    """a server on the router has its limit too"""
+    for v6 in False, True:
+        limit()
+        to = "fd00:1::1" if v6 else "10.0.1.1"
+        with lab.listen("router", v6):
+            for n in range(N + 1):
+                c = lab.Raw("client", 20000 + n, to, 25)
+                with grows(embryonic=n // N):
+                    c.send(flags=SYN, seq=c.isn)
+                    seg = c.get(0.5)
+                    assert (seg is not None) == (n < N), f"{n}: {seg}"
+                c.close()
+
+
 def test_with_connections():
     """the two limits know nothing of each other"""
     limit(f"default policy default connections {2 * N + 1} embryonic {N} refuse")

@@ -14,6 +14,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack_labels.h>
+#include <net/netfilter/nf_conntrack_synproxy.h>
 
 #include "embryonic.h"
 #include "net.h"
@@ -137,17 +138,43 @@ static void put(struct esmtp_net *en, const struct nf_conn *ct)
 		atomic_dec(&h->half_open);
 }
 
-bool esmtp_embryonic_over(struct esmtp_net *en, const struct nf_conn *ct,
-			  const struct esmtp_help *hd)
+/* The server has as many as it may. */
+static bool full(struct esmtp_net *en, const struct nf_conn *ct)
 {
 	u32 label = label_of(ct);
 	struct esmtp_half_open *h;
 
-	if (!(label & 0xffff) || test_bit(ESMTP_HALF_OPEN, &hd->seen) ||
-	    READ_ONCE(ct->proto.tcp.state) != TCP_CONNTRACK_SYN_SENT)
+	if (!(label & 0xffff))
 		return false;
 	h = find(bucket_of(en, ct, label >> 16), ct, label >> 16);
 	return h && atomic_read(&h->half_open) >= (int)(label & 0xffff);
+}
+
+bool esmtp_embryonic_over(struct esmtp_net *en, const struct nf_conn *ct,
+			  const struct esmtp_help *hd)
+{
+	/* Its client has proved itself to synproxy already. */
+	if (test_bit(ESMTP_HALF_OPEN, &hd->seen) || nfct_synproxy(ct) ||
+	    READ_ONCE(ct->proto.tcp.state) != TCP_CONNTRACK_SYN_SENT)
+		return false;
+	return full(en, ct);
+}
+
+unsigned int esmtp_embryonic_hook(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	struct nf_conn_labels *labels;
+
+	if (!ct || ctinfo != IP_CT_NEW || nf_ct_is_confirmed(ct) ||
+	    nf_ct_protonum(ct) != IPPROTO_TCP || nfct_synproxy(ct))
+		return NF_ACCEPT;
+	labels = nf_ct_labels_find(ct);
+	if (labels && test_bit(ESMTP_CT_LABEL_COOKIES, labels->bits) &&
+	    full(esmtp_net(state->net), ct))
+		set_bit(ESMTP_CT_LABEL_OVER, labels->bits);
+	return NF_ACCEPT;
 }
 
 bool esmtp_embryonic_packet(struct esmtp_net *en, const struct nf_conn *ct,

@@ -23,6 +23,14 @@ bool esmtp_embryonic_over(struct esmtp_net *en, const struct nf_conn *ct,
 			  const struct esmtp_help *hd);
 
 /**
+ * esmtp_embryonic_hook() - mark the first SYN of one more than allowed, where a cookie is to answer it
+ *
+ * The entry is not confirmed, so a label is all there is to set; nft's synproxy takes it from there.
+ */
+unsigned int esmtp_embryonic_hook(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state);
+
+/**
  * esmtp_embryonic_packet() - follow the state that connection tracking has of an entry
  * @en: namespace
  * @ct: entry; under RCU

@@ -9,6 +9,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_labels.h>
 
+#include "embryonic.h"
 #include "helper.h"
 #include "net.h"
 
@@ -44,11 +45,20 @@ static unsigned int guard_hook(void *priv, struct sk_buff *skb,
 	.hook = guard_hook, .pf = family, .hooknum = at, .priority = PRI_GUARD \
 }
 
+#define EMBRYONIC(family, at) { \
+	.hook = esmtp_embryonic_hook, .pf = family, .hooknum = at, \
+	.priority = ESMTP_PRI_EMBRYONIC \
+}
+
 static const struct nf_hook_ops guard_ops[] = {
 	GUARD(NFPROTO_IPV4, NF_INET_POST_ROUTING),
 	GUARD(NFPROTO_IPV4, NF_INET_LOCAL_IN),
 	GUARD(NFPROTO_IPV6, NF_INET_POST_ROUTING),
 	GUARD(NFPROTO_IPV6, NF_INET_LOCAL_IN),
+	EMBRYONIC(NFPROTO_IPV4, NF_INET_FORWARD),
+	EMBRYONIC(NFPROTO_IPV4, NF_INET_LOCAL_IN),
+	EMBRYONIC(NFPROTO_IPV6, NF_INET_FORWARD),
+	EMBRYONIC(NFPROTO_IPV6, NF_INET_LOCAL_IN),
 };
 
 int esmtp_guard_on(struct esmtp_net *en)

@@ -186,7 +186,8 @@ static unsigned int handshake(struct esmtp_net *en, const struct nf_conn *ct,
 		esmtp_closed_packet(s, pkt);
 		return NF_DROP;
 	}
-	if (esmtp_embryonic_over(en, ct, hd)) {
+	/* A SYN/ACK is of one that may be, or it is a cookie. */
+	if (!pkt->has_ack && esmtp_embryonic_over(en, ct, hd)) {
 		esmtp_count(en, ESMTP_NC_EMBRYONIC);
 		return NF_DROP;
 	}

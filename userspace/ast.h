@@ -100,6 +100,7 @@ enum verbs_how {
  * @conds: see enum item_kind
  * @connections: of ITEM_INSPECT, or NULL
  * @embryonic: the same
+ * @refuse: with @embryonic
  */
 struct item {
 	struct item *next;
@@ -118,6 +119,7 @@ struct item {
 	struct cond_item *conds;
 	struct word *connections;
 	struct word *embryonic;
+	bool refuse;
 };
 
 /**

@@ -111,6 +111,20 @@ bool config_limits(const struct config *c)
 }
 
 /**
+ * config_cookies() - does one ask for cookies?
+ * @c: the configuration
+ *
+ * Return: true if so.
+ */
+bool config_cookies(const struct config *c)
+{
+	for (const struct inspect *l = c->inspect; l; l = l->next)
+		if (l->embryonic && !l->refuse)
+			return true;
+	return false;
+}
+
+/**
  * config_policies() - count the policies
  * @c: the configuration
  *

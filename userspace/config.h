@@ -178,6 +178,7 @@ enum inspect_kind {
  * @policy: name of the policy of INSPECT_POLICY
  * @connections: to one server at a time, 0 = any number
  * @embryonic: half-open ones of one server, 0 = any number
+ * @refuse: further ones are dropped, not answered by a cookie
  */
 struct inspect {
 	struct inspect *next;
@@ -187,6 +188,7 @@ struct inspect {
 	const char *policy;
 	uint32_t connections;
 	uint32_t embryonic;
+	bool refuse;
 };
 
 #define CONNECTIONS_MAX 65535
@@ -225,6 +227,7 @@ struct named_set *config_set(const struct config *c, const char *name);
 struct class *config_class(const struct config *c, const char *name);
 bool config_exempts(const struct config *c);
 bool config_limits(const struct config *c);
+bool config_cookies(const struct config *c);
 unsigned int config_policies(const struct config *c);
 void config_all_ports(const struct config *c, struct intervals *all);
 void config_default_port(struct intervals *ports);

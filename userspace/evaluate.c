@@ -88,6 +88,14 @@ static void inspect_policy(const struct item *item, struct inspect *l, const str
 		l->connections = limit_number(item->connections, errors);
 	if (item->embryonic)
 		l->embryonic = limit_number(item->embryonic, errors);
+	l->refuse = item->refuse;
+}
+
+static bool by_iifname(const struct config *c, const char *name)
+{
+	const struct class *k = name ? config_class(c, name) : NULL;
+
+	return k && k->lines & 1u << CLASS_IIFNAME;
 }
 
 static void inspect_line(const struct item *item, struct config *c, struct inspect ***tail,
@@ -116,6 +124,10 @@ static void inspect_line(const struct item *item, struct config *c, struct inspe
 	if (l->embryonic && n >= EMBRYONIC_LINES)
 		erec_add(errors, &item->embryonic->loc, "embryonic can stand in the first %d lines only",
 			 EMBRYONIC_LINES);
+	if (l->embryonic && !l->refuse && by_iifname(c, l->class))
+		erec_add(errors, &item->embryonic->loc,
+			 "class %s has iifname, and what synproxy sends comes in nowhere: write embryonic %u refuse",
+			 l->class, l->embryonic);
 	**tail = l;
 	*tail = &l->next;
 }

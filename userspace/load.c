@@ -63,7 +63,8 @@ static void say_inspect(FILE *f, const struct config *c, const struct inspect *l
 	if (l->connections)
 		fprintf(f, ", at most %u at a time to one server", l->connections);
 	if (l->embryonic)
-		fprintf(f, ", at most %u half-open at one server", l->embryonic);
+		fprintf(f, ", at most %u half-open at one server%s", l->embryonic,
+			l->refuse ? "" : " before cookies are asked for");
 	fputs(".\n", f);
 }
 

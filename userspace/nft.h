@@ -86,6 +86,7 @@ bool nft_named_set(char *buf, size_t size, const struct named_set *s, uint8_t le
 void nft_put_key_set(struct nft_batch *b, const char *name, uint8_t len,
 		     const struct intervals *set, const char *comment);
 void nft_put_ref_set(struct nft_batch *b, const struct class *k, enum class_line line);
+void nft_put_timed_set(struct nft_batch *b, const char *name, uint8_t len, uint64_t timeout);
 void nft_put_count_set(struct nft_batch *b, const char *name, uint8_t len);
 void nft_put_ifname_set(struct nft_batch *b, const char *name, const struct names *names);
 void nft_put_elements(struct nft_batch *b, const char *name, uint8_t len,
@@ -102,9 +103,17 @@ void nft_put_chains(struct nft_batch *b, const struct config *c);
 
 /* nft_limit.c: how many connections a server may have */
 #define NFT_LIMITS	"limits"
-const char *nft_limits_chain(const struct inspect *l);
+#define NFT_EMBRYONIC	"embryonic"
+char *nft_line_chain(const char *kind, const struct inspect *l);
+const char *nft_limits_chain(const char *list, const struct inspect *l);
 void nft_put_limit_sets(struct nft_batch *b, const struct config *c);
 void nft_put_limit_chains(struct nft_batch *b, const struct config *c);
+
+/* nft_cookie.c: who has to prove himself by a cookie */
+void nft_put_cookie_sets(struct nft_batch *b);
+void nft_put_cookie_chain(struct nft_batch *b, const char *chain);
+void nft_put_cookie_answers(struct nft_batch *b, const char *chain);
+void nft_put_cookie_own(struct nft_batch *b, const char *chain);
 
 /* nft_read.c: reading it back */
 bool nft_read(struct nft_table *t, struct erecs *errors);

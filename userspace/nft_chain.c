@@ -9,7 +9,7 @@
  *	    classify		the inspect list, first match wins
  *		policy.NAME	helper and label for a SYN; pickup for the rest
  *
- *	forward, input, output	10: see nft_limit.c
+ *	forward, input, output	7 to 10: see nft_limit.c and nft_cookie.c
  *
  * A connection that has its label, of those chosen or of those not chosen, passes
  * all of this with one comparison.
@@ -50,13 +50,27 @@ static const struct {
 static const struct {
 	const char *name;
 	uint32_t hook;
+	int32_t priority;
+	const char *list;
 } limit_chains[] = {
-	{ "forward-limits", NF_INET_FORWARD },
-	{ "input-limits", NF_INET_LOCAL_IN },
-	{ "output-limits", NF_INET_LOCAL_OUT },
+	{ "forward-embryonic", NF_INET_FORWARD, ESMTP_PRI_EMBRYONIC - 1, NFT_EMBRYONIC },
+	{ "input-embryonic", NF_INET_LOCAL_IN, ESMTP_PRI_EMBRYONIC - 1, NFT_EMBRYONIC },
+	{ "output-embryonic", NF_INET_LOCAL_OUT, ESMTP_PRI_EMBRYONIC - 1, NFT_EMBRYONIC },
+	{ "forward-limits", NF_INET_FORWARD, NF_IP_PRI_FILTER + 10, NFT_LIMITS },
+	{ "input-limits", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER + 10, NFT_LIMITS },
+	{ "output-limits", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER + 10, NFT_LIMITS },
 };
 
-#define PRI_LIMITS (NF_IP_PRI_FILTER + 10)
+/* Before the limits: what a cookie answers is no connection yet. */
+static const struct {
+	const char *name;
+	uint32_t hook;
+} cookie_chains[] = {
+	{ "forward-cookies", NF_INET_FORWARD },
+	{ "input-cookies", NF_INET_LOCAL_IN },
+};
+
+#define PRI_COOKIES (ESMTP_PRI_EMBRYONIC + 1)
 
 /* Where an address of a class is looked for. */
 enum side {
@@ -233,8 +247,8 @@ static const char *inspect_comment(const struct inspect *l)
 static const char *inspect_target(const char *chain, const struct config *c,
 				  const struct inspect *l, char buf[CHAIN_NAME_MAX])
 {
-	if (!strcmp(chain, NFT_LIMITS))
-		return nft_limits_chain(l);
+	if (!strcmp(chain, NFT_LIMITS) || !strcmp(chain, NFT_EMBRYONIC))
+		return nft_limits_chain(chain, l);
 	return l->kind == INSPECT_POLICY ? policy_chain(config_policy(c, l->policy), buf) : NULL;
 }
 
@@ -294,31 +308,46 @@ static void put_classify(struct nft_batch *b, const struct config *c)
 		put_inspect(b, CHAIN_CLASSIFY, c, l, true);
 }
 
-static void put_limits_jump(struct nft_batch *b, const char *chain)
+static void put_limits_jump(struct nft_batch *b, const char *chain, const char *list)
 {
 	struct nftnl_rule *r = rule_new(chain);
 
 	expr_ct_state(r, CT_STATE_NEW);
 	expr_dialled(r, NFT_GUARDED);
 	expr_is_syn(r, true);
-	expr_verdict(r, NFT_JUMP, NFT_LIMITS);
+	expr_verdict(r, NFT_JUMP, list);
 	rule_put(b, r, NULL);
+}
+
+static void put_limits_list(struct nft_batch *b, const struct config *c, const char *list)
+{
+	chain_put(b, chain_new(list));
+	for (const struct inspect *l = c->inspect; l; l = l->next)
+		if (nft_limits_chain(list, l))
+			chain_put(b, chain_new(nft_limits_chain(list, l)));
+	put_exempt(b, c, list, ORIG_SADDR, REPLY_SADDR);
+	for (const struct inspect *l = c->inspect; l; l = l->next)
+		put_inspect(b, list, c, l, false);
 }
 
 static void put_limits(struct nft_batch *b, const struct config *c)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(limit_chains); i++)
-		put_base_chain(b, limit_chains[i].name, limit_chains[i].hook, PRI_LIMITS);
-	chain_put(b, chain_new(NFT_LIMITS));
-	for (const struct inspect *l = c->inspect; l; l = l->next)
-		if (nft_limits_chain(l))
-			chain_put(b, chain_new(nft_limits_chain(l)));
+	put_limits_list(b, c, NFT_EMBRYONIC);
+	put_limits_list(b, c, NFT_LIMITS);
 	nft_put_limit_chains(b, c);
-	put_exempt(b, c, NFT_LIMITS, ORIG_SADDR, REPLY_SADDR);
-	for (const struct inspect *l = c->inspect; l; l = l->next)
-		put_inspect(b, NFT_LIMITS, c, l, false);
-	for (size_t i = 0; i < ARRAY_SIZE(limit_chains); i++)
-		put_limits_jump(b, limit_chains[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(limit_chains); i++) {
+		put_base_chain(b, limit_chains[i].name, limit_chains[i].hook,
+			       limit_chains[i].priority);
+		put_limits_jump(b, limit_chains[i].name, limit_chains[i].list);
+	}
+}
+
+static void put_cookies(struct nft_batch *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cookie_chains); i++) {
+		put_base_chain(b, cookie_chains[i].name, cookie_chains[i].hook, PRI_COOKIES);
+		nft_put_cookie_chain(b, cookie_chains[i].name);
+	}
 }
 
 static void put_policy_rules(struct nft_batch *b, const struct config *c, const struct policy *p)
@@ -368,13 +397,15 @@ static void put_choice(struct nft_batch *b, const char *chain)
 }
 
 /* Nearly all packets leave at the first rule. */
-static void put_guard_jumps(struct nft_batch *b, const char *chain)
+static void put_guard_jumps(struct nft_batch *b, const char *chain, bool cookies)
 {
 	struct nftnl_rule *r = rule_new(chain);
 
 	expr_ct_state(r, CT_STATE_ESTABLISHED | CT_STATE_RELATED);
 	expr_verdict(r, NFT_RETURN, NULL);
 	rule_put(b, r, NULL);
+	if (cookies)
+		nft_put_cookie_answers(b, chain);
 	for (uint32_t offset = 0; offset <= 2; offset += 2) {
 		r = rule_new(chain);
 		expr_tcp(r);
@@ -504,8 +535,15 @@ void nft_put_chains(struct nft_batch *b, const struct config *c)
 	if (config_limits(c))
 		put_limits(b, c);
 	put_guard(b, c);
-	put_guard_jumps(b, "prerouting");
-	put_guard_jumps(b, "output");
+	if (config_cookies(c)) {
+		put_cookies(b);
+		nft_put_cookie_own(b, "postrouting");
+	}
+	put_guard_jumps(b, "prerouting", config_cookies(c));
+	put_guard_jumps(b, "output", false);
+	/* Before it is taken for one whose start was not seen. */
+	if (config_cookies(c))
+		nft_put_cookie_answers(b, "input");
 	put_choice(b, "input");
 	put_choice(b, "postrouting");
 }

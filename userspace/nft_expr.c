@@ -11,8 +11,10 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_synproxy.h>
 
 #include "nft_expr.h"
+#include "util.h"
 
 #define LABEL_BYTES	16
 #define TCP_FLAGS_AT	13	/* offset of the byte with the flags */
@@ -251,6 +253,121 @@ void expr_is_syn(struct nftnl_rule *r, bool syn)
 	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_AT, 1);
 	mask(r, &which, 1);
 	compare(r, syn ? NFT_CMP_EQ : NFT_CMP_NEQ, &want, 1);
+}
+
+/**
+ * expr_tcp_flags() - of FIN, SYN, RST and ACK the packet has these
+ * @r: the rule
+ * @flags: TH_*
+ */
+void expr_tcp_flags(struct nftnl_rule *r, uint8_t flags)
+{
+	const uint8_t which = TH_FIN | TH_SYN | TH_RST | TH_ACK;
+
+	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_AT, 1);
+	mask(r, &which, 1);
+	compare(r, NFT_CMP_EQ, &flags, 1);
+}
+
+/**
+ * expr_ct_labelled() - the connection has a label
+ * @r: the rule
+ * @bit: of the label
+ */
+void expr_ct_labelled(struct nftnl_rule *r, unsigned int bit)
+{
+	static const uint8_t zero[LABEL_BYTES];
+	uint8_t bits[LABEL_BYTES] = { 0 };
+
+	label_bit(bits, bit);
+	load_ct(r, NFT_CT_LABELS);
+	mask(r, bits, sizeof(bits));
+	compare(r, NFT_CMP_NEQ, zero, sizeof(zero));
+}
+
+/**
+ * expr_ct_no_dnat() - what was dialled is the server's own address
+ * @r: the rule
+ */
+void expr_ct_no_dnat(struct nftnl_rule *r)
+{
+	const uint32_t dnat = IPS_DST_NAT, zero = 0;
+
+	load_ct(r, NFT_CT_STATUS);
+	mask(r, &dnat, sizeof(dnat));
+	compare(r, NFT_CMP_EQ, &zero, sizeof(zero));
+}
+
+/* Address and port side by side, from the first register on. */
+static void load_dialled(struct nftnl_rule *r, uint8_t len)
+{
+	const uint8_t nfproto = len == KEY_IPV4 ? NFPROTO_IPV4 : NFPROTO_IPV6, tcp = IPPROTO_TCP;
+	const struct {
+		uint32_t base, offset, len, reg;
+	} fields[] = {
+		{ NFT_PAYLOAD_NETWORK_HEADER, len == KEY_IPV4 ? 16 : 24, len, NFT_REG32_00 },
+		{ NFT_PAYLOAD_TRANSPORT_HEADER, 2, KEY_PORT, NFT_REG32_00 + len / 4 },
+	};
+
+	expr_meta_is(r, NFT_META_NFPROTO, &nfproto, 1);
+	expr_meta_is(r, NFT_META_L4PROTO, &tcp, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		struct nftnl_expr *e = nftnl_expr_alloc("payload");
+
+		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, fields[i].base);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, fields[i].offset);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, fields[i].len);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, fields[i].reg);
+		nftnl_rule_add_expr(r, e);
+	}
+}
+
+/**
+ * expr_dialled_in() - the packet's destination, address and port, is in a set
+ * @r: the rule
+ * @len: KEY_*, of the address
+ * @set: the set
+ */
+void expr_dialled_in(struct nftnl_rule *r, uint8_t len, const char *set)
+{
+	load_dialled(r, len);
+	lookup(r, set);
+}
+
+/**
+ * expr_dialled_keep() - put the packet's destination into a timed set, or keep it there for longer
+ * @r: the rule; it ends if the set is full
+ * @len: KEY_*, of the address
+ * @set: the set
+ */
+void expr_dialled_keep(struct nftnl_rule *r, uint8_t len, const char *set)
+{
+	struct nftnl_expr *e;
+
+	load_dialled(r, len);
+	e = nftnl_expr_alloc("dynset");
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	nftnl_rule_add_expr(r, e);
+}
+
+/**
+ * expr_synproxy() - answer a SYN by a cookie, or open the connection for an answer to one; else drop
+ * @r: the rule
+ * @mss: told to clients
+ * @wscale: the same
+ */
+void expr_synproxy(struct nftnl_rule *r, uint16_t mss, uint8_t wscale)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("synproxy");
+
+	nftnl_expr_set_u16(e, NFTNL_EXPR_SYNPROXY_MSS, mss);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_SYNPROXY_WSCALE, wscale);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_SYNPROXY_FLAGS,
+			   NF_SYNPROXY_OPT_MSS | NF_SYNPROXY_OPT_WSCALE |
+			   NF_SYNPROXY_OPT_SACK_PERM | NF_SYNPROXY_OPT_TIMESTAMP);
+	nftnl_rule_add_expr(r, e);
 }
 
 /**

@@ -25,6 +25,12 @@ void expr_ct_unlabelled(struct nftnl_rule *r, unsigned int first, unsigned int l
 void expr_payload_in(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
 		     const char *set);
 void expr_is_syn(struct nftnl_rule *r, bool syn);
+void expr_tcp_flags(struct nftnl_rule *r, uint8_t flags);
+void expr_ct_labelled(struct nftnl_rule *r, unsigned int bit);
+void expr_ct_no_dnat(struct nftnl_rule *r);
+void expr_dialled_in(struct nftnl_rule *r, uint8_t len, const char *set);
+void expr_dialled_keep(struct nftnl_rule *r, uint8_t len, const char *set);
+void expr_synproxy(struct nftnl_rule *r, uint16_t mss, uint8_t wscale);
 void expr_set_label(struct nftnl_rule *r, unsigned int bit);
 void expr_set_label_value(struct nftnl_rule *r, unsigned int first, uint32_t value);
 void expr_object(struct nftnl_rule *r, uint32_t type, const char *name);

@@ -2,7 +2,10 @@
 /*
  * Connections that one server may have at a time.
  *
- *	forward-, input-, output-limits		10: behind filters, which may refuse it before it counts
+ *	forward-, input-, output-embryonic	7: behind filters, which may refuse it before it counts
+ *	    embryonic				the inspect list again, for SYNs only
+ *		embryonic.NAME			the module is told the limit
+ *	forward-, input-, output-limits		10
  *	    limits				the inspect list again, for SYNs only
  *		limit.NAME			counted at the server's real address, refused over the limit
  *
@@ -11,6 +14,7 @@
  * the module counts.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <linux/netfilter.h>
 
@@ -20,16 +24,29 @@
 static const uint8_t families[] = { KEY_IPV4, KEY_IPV6 };
 
 /**
- * nft_limits_chain() - the chain with the limits of a line
+ * nft_line_chain() - the name of a chain that a line of the inspect list leads to
+ * @kind: what is in it
+ * @l: the line
+ *
+ * Return: the name.
+ */
+char *nft_line_chain(const char *kind, const struct inspect *l)
+{
+	return l->class ? mem_printf("%s.%s", kind, l->class) : mem_printf("default-%s", kind);
+}
+
+/**
+ * nft_limits_chain() - the chain with the limit of a line
+ * @list: NFT_LIMITS or NFT_EMBRYONIC
  * @l: the line of the inspect list
  *
- * Return: its name, or NULL if it has no limit.
+ * Return: its name, or NULL if it has no such limit.
  */
-const char *nft_limits_chain(const struct inspect *l)
+const char *nft_limits_chain(const char *list, const struct inspect *l)
 {
-	if (!l->connections && !l->embryonic)
-		return NULL;
-	return l->class ? mem_printf("limit.%s", l->class) : "default-limits";
+	if (!strcmp(list, NFT_EMBRYONIC))
+		return l->embryonic ? nft_line_chain("embryonic", l) : NULL;
+	return l->connections ? nft_line_chain("limit", l) : NULL;
 }
 
 static const char *count_set(const struct inspect *l, uint8_t len)
@@ -58,7 +75,7 @@ void nft_put_limit_sets(struct nft_batch *b, const struct config *c)
 /* An address of the other family fails to load: the rule ends. */
 static void put_connections(struct nft_batch *b, const struct inspect *l, uint8_t len)
 {
-	struct nftnl_rule *r = rule_new(nft_limits_chain(l) ?: "");
+	struct nftnl_rule *r = rule_new(nft_line_chain("limit", l));
 
 	expr_connections_over(r, len == KEY_IPV4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, IP_CT_DIR_REPLY,
 			      count_set(l, len), l->connections);
@@ -67,15 +84,18 @@ static void put_connections(struct nft_batch *b, const struct inspect *l, uint8_
 	rule_put(b, r, mem_printf("connections %u", l->connections));
 }
 
+#define COOKIES	(1u << (ESMTP_CT_LABEL_COOKIES - ESMTP_CT_LABEL_EMBRYONIC))
+
 /* The module counts those that are half-open, and finds their limit and their line in the label. */
 static void put_embryonic(struct nft_batch *b, const struct inspect *l, uint32_t line)
 {
-	struct nftnl_rule *r = rule_new(nft_limits_chain(l) ?: "");
+	struct nftnl_rule *r = rule_new(nft_line_chain("embryonic", l));
 
 	/* It begins with one limit. In the hook input it is chosen already. */
-	expr_ct_unlabelled(r, ESMTP_CT_LABEL_EMBRYONIC, ESMTP_CT_LABEL_EMBRYONIC + 23);
-	expr_set_label_value(r, ESMTP_CT_LABEL_EMBRYONIC, line << 16 | l->embryonic);
-	rule_put(b, r, mem_printf("embryonic %u", l->embryonic));
+	expr_ct_unlabelled(r, ESMTP_CT_LABEL_EMBRYONIC, ESMTP_CT_LABEL_OVER);
+	expr_set_label_value(r, ESMTP_CT_LABEL_EMBRYONIC,
+			     (l->refuse ? 0 : COOKIES) | line << 16 | l->embryonic);
+	rule_put(b, r, mem_printf("embryonic %u%s", l->embryonic, l->refuse ? " refuse" : ""));
 }
 
 /**

@@ -505,12 +505,14 @@ static void take_limit(const char *chain, const char *comment, struct config *c)
 	uint32_t n;
 
 	for (struct inspect *l = c->inspect; l; l = l->next) {
-		const char *own = l->class ? mem_printf("limit.%s", l->class) : "default-limits";
-
-		if (!strcmp(chain, own) && sscanf(comment, "connections %" SCNu32, &n) == 1)
+		if (!strcmp(chain, nft_line_chain("limit", l)) &&
+		    sscanf(comment, "connections %" SCNu32, &n) == 1)
 			l->connections = n;
-		else if (!strcmp(chain, own) && sscanf(comment, "embryonic %" SCNu32, &n) == 1)
-			l->embryonic = n;
+		if (strcmp(chain, nft_line_chain("embryonic", l)) ||
+		    sscanf(comment, "embryonic %" SCNu32, &n) != 1)
+			continue;
+		l->embryonic = n;
+		l->refuse = strstr(comment, " refuse");
 	}
 }
 

@@ -18,6 +18,7 @@
 
 /* Servers that one line of the inspect list counts for; nft's own number for such sets. */
 #define COUNTED_MAX 65535u
+#define PORT_REG 4	/* bytes of a port behind an address: a register */
 
 /* Elements in one message: attributes are shorter than 64 KiB. */
 #define ELEMENTS_MAX 512u
@@ -27,6 +28,7 @@ enum nft_datatype {
 	NFT_TYPE_IPADDR = 7,
 	NFT_TYPE_IP6ADDR = 8,
 	NFT_TYPE_PORT = 13,
+	NFT_TYPE_BITS = 6,	/* of each in the type of a key of several */
 	NFT_TYPE_IFNAME = 41,
 };
 
@@ -92,12 +94,10 @@ bool nft_set_name(char *buf, size_t size, const struct class *k, enum class_line
 	return true;
 }
 
-static void put_set(struct nft_batch *b, const char *name, uint32_t flags, uint32_t type,
-		    uint32_t len, enum nft_byteorder order, const char *comment)
+static struct nftnl_set *set_new(struct nft_batch *b, const char *name, uint32_t flags,
+				 uint32_t type, uint32_t len)
 {
-	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
 	struct nftnl_set *s = nftnl_set_alloc();
-	struct nlmsghdr *nlh;
 
 	nftnl_set_set_str(s, NFTNL_SET_TABLE, NFT_TABLE);
 	nftnl_set_set_str(s, NFTNL_SET_NAME, name);
@@ -108,6 +108,15 @@ static void put_set(struct nft_batch *b, const char *name, uint32_t flags, uint3
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, len);
 	if (flags & NFT_SET_EVAL)
 		nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, COUNTED_MAX);
+	return s;
+}
+
+static void set_send(struct nft_batch *b, struct nftnl_set *s, const char *name,
+		     enum nft_byteorder order, const char *comment)
+{
+	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	struct nlmsghdr *nlh;
+
 	nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, order);
 	if (comment)
 		nftnl_udata_put_strz(udata, NFTNL_UDATA_SET_COMMENT, comment);
@@ -118,6 +127,12 @@ static void put_set(struct nft_batch *b, const char *name, uint32_t flags, uint3
 	nft_message_done(b);
 	nftnl_udata_buf_free(udata);
 	nftnl_set_free(s);
+}
+
+static void put_set(struct nft_batch *b, const char *name, uint32_t flags, uint32_t type,
+		    uint32_t len, enum nft_byteorder order, const char *comment)
+{
+	set_send(b, set_new(b, name, flags, type, len), name, order, comment);
 }
 
 static struct nftnl_set *elements_new(const char *name)
@@ -216,6 +231,23 @@ void nft_put_count_set(struct nft_batch *b, const char *name, uint8_t len)
 {
 	put_set(b, name, NFT_SET_EVAL, len == KEY_IPV4 ? NFT_TYPE_IPADDR : NFT_TYPE_IP6ADDR, len,
 		NFT_BIG_ENDIAN, NULL);
+}
+
+/**
+ * nft_put_timed_set() - make a set of addresses with a port that the kernel fills, and forgets again
+ * @b: the transaction
+ * @name: of the set
+ * @len: KEY_*, of the address
+ * @timeout: milliseconds
+ */
+void nft_put_timed_set(struct nft_batch *b, const char *name, uint8_t len, uint64_t timeout)
+{
+	uint32_t type = len == KEY_IPV4 ? NFT_TYPE_IPADDR : NFT_TYPE_IP6ADDR;
+	struct nftnl_set *s = set_new(b, name, NFT_SET_EVAL | NFT_SET_TIMEOUT,
+				      type << NFT_TYPE_BITS | NFT_TYPE_PORT, len + PORT_REG);
+
+	nftnl_set_set_u64(s, NFTNL_SET_TIMEOUT, timeout);
+	set_send(b, s, name, NFT_BIG_ENDIAN, NULL);
 }
 
 /**

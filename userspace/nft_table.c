@@ -178,6 +178,8 @@ void nft_put_table(struct nft_batch *b, const struct config *c, uint64_t generat
 	for (const struct class *k = c->classes; k; k = k->next)
 		put_class_sets(b, k);
 	nft_put_limit_sets(b, c);
+	if (config_cookies(c))
+		nft_put_cookie_sets(b);
 	if (c->inspect)
 		nft_put_chains(b, c);
 }

@@ -34,6 +34,8 @@ static const char *const guard_names[GUARD_COUNTERS][2] = {
 	[GUARD_UNTRACKED] = { "untracked", "dropped, not tracked" },
 	[GUARD_NOT_SYN] = { "not-syn", "first packets of a connection that are no SYN" },
 	[GUARD_CONNECTIONS] = { "over-limit", "connections refused, over the limit of their class" },
+	[GUARD_COOKIES] = { "cookies", "SYNs answered by a cookie" },
+	[GUARD_ANSWERS] = { "cookie-answers", "packets looked at for a cookie" },
 	[GUARD_PICKUP] = { "pickup", "packets of connections whose start was not seen" },
 };
 

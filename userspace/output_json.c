@@ -253,7 +253,8 @@ static void inspect(struct output *o, const struct config *c)
 			json_object_set_new(j, "connections", number(l->connections));
 		if (l->embryonic) {
 			json_object_set_new(j, "embryonic", number(l->embryonic));
-			json_object_set_new(j, "refuse", json_true());
+			if (l->refuse)
+				json_object_set_new(j, "refuse", json_true());
 		}
 		json_array_append_new(list, j);
 	}

@@ -255,7 +255,8 @@ static void inspect(struct output *o, const struct config *c)
 			if (l->connections)
 				fprintf(o->f, " connections %u", l->connections);
 			if (l->embryonic)
-				fprintf(o->f, " embryonic %u refuse", l->embryonic);
+				fprintf(o->f, " embryonic %u%s", l->embryonic,
+					l->refuse ? " refuse" : "");
 			fputc('\n', o->f);
 			break;
 		case INSPECT_NONE:

@@ -113,7 +113,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %type <words> values list strings string_list
 %type <word> value field level
 %type <cond> conds cond match_cond relay
-%type <value> line_match set_match text_match table_kind class_key nocase
+%type <value> line_match set_match text_match table_kind class_key nocase refuse
 
 %%
 
@@ -446,13 +446,18 @@ limits		: %empty		{ $$ = item_new(&@$, ITEM_INSPECT, INSPECT_POLICY); }
 				erec_add(p->errors, &@2, "connections are given already");
 			$$->connections = $3;
 		}
-		| limits EMBRYONIC NUMBER REFUSE
+		| limits EMBRYONIC NUMBER refuse
 		{
 			$$ = $1;
 			if ($$->embryonic)
 				erec_add(p->errors, &@2, "embryonic is given already");
 			$$->embryonic = $3;
+			$$->refuse = $4;
 		}
+		;
+
+refuse		: %empty		{ $$ = 0; }
+		| REFUSE		{ $$ = 1; }
 		;
 
 values		: value			{ $$ = words_one($1); $$.loc = @$; }

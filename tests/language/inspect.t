@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-context: policy p {\n}\npolicy default {\n}\nclass a { host ::1 }\nclass b { dport 465 }\ninspect {\n@\n}
+context: policy p {\n}\npolicy default {\n}\nclass a { host ::1 }\nclass b { dport 465 }\nclass i { iifname eth0 }\nclass o { oifname eth0 }\ninspect {\n@\n}
 default policy p => ok
 default policy default => ok
 default none => ok
@@ -22,7 +22,12 @@ class a policy p EMBRYONIC 65535 REFUSE connections 3 => ok: class a policy p co
 default policy p connections 50 embryonic 100 refuse => ok
 class a policy p embryonic 0 refuse => error: 28-28: expected a number of connections from 1 to 65535
 class a policy p embryonic 65536 refuse => error: 28-32: expected a number of connections from 1 to 65535
-class a policy p embryonic 5 => error: 29-29: syntax error, unexpected end of line, expected refuse
+class a policy p embryonic 5 => ok
+default policy p embryonic 7 connections 3 => ok: default policy p connections 3 embryonic 7
+class i policy p embryonic 5 refuse => ok
+class i policy p embryonic 5 => error: 28-28: class i has iifname, and what synproxy sends comes in nowhere: write embryonic 5 refuse
+class o policy p embryonic 5 => ok
+class a policy p refuse => error: 18-23: syntax error, unexpected 'refuse', expected end of line, connections, embryonic or '}'
 class a policy p embryonic 5 refuse embryonic 6 refuse => error: 37-45: embryonic is given already
 class a exempt connections 5 => error: 16-26: syntax error, unexpected 'connections', expected end of line or '}'
 default none => ok: pickup drop

@@ -106,6 +106,11 @@
  * any number), and a number of what says so (8), whose connections are counted together.
  */
 #define ESMTP_CT_LABEL_EMBRYONIC 96
+/* Further ones are to be proved by a cookie; nft says so, and the module that this one is further. */
+#define ESMTP_CT_LABEL_COOKIES	120
+#define ESMTP_CT_LABEL_OVER	121
+/* Where it says so, in the hooks forward and input: behind the first two labels. */
+#define ESMTP_PRI_EMBRYONIC	8
 #define ESMTP_POLICY_NAME_MAX	40	/* characters, as in ASA */
 #define ESMTP_DESCRIPTION_MAX	200	/* characters, as in ASA */
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # limit: 240
 """How many connections a server may have at a time: at the limit, over it, back again; each server for itself, behind DNAT too."""
+import lab
 from mta import *
 
 N = 3
@@ -140,6 +141,46 @@ with check("a reload keeps what is open, and begins to count anew"):
     mine += fill(SERVER4)
     is_refused(SERVER4)
     end(mine)
+def burst(v6, cpu, n):
+    """SYNs as fast as they go, from one CPU, which takes them through the router too."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setaffinity(0, {cpu})
+    c = lab.Raw("client", 30000 + cpu * 10000, lab.RAW["server"][v6], 25)
+    packets = []
+    for _ in range(n):
+        c.sport += 1
+        packets.append(c.packet(lab.SYN))
+    return lambda: [c.sock.sendto(p, c.to) for p in packets]
+
+
+def at_once(v6, n):
+    """Two CPUs begin together; returns how many entries there are then."""
+    gate, children = os.pipe(), []
+    for cpu in range(2):
+        pid = os.fork()
+        if not pid:
+            send = burst(v6, cpu, n)
+            os.read(gate[0], 1)
+            send()
+            os._exit(0)
+        children.append(pid)
+    time.sleep(1)
+    os.write(gate[1], b"xx")
+    for pid in children:
+        same(0, os.waitpid(pid, 0)[1], "child")
+    out = run("router", "conntrack", "-L", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp", "--state", "SYN_SENT")
+    return len([e for e in out.splitlines() if "dport=25 " in e])
+
+
+with check("SYNs that two CPUs handle at once do not go over the limit"):
+    assert os.cpu_count() >= 2
+    lab.neighbours()
+    for v6 in False, True:
+        for _ in range(5):
+            lab.run("router", "conntrack", "-D", "-p", "tcp", check=False)
+            limit(f"default policy default connections {N}")
+            same(N, at_once(v6, 300), "entries")
+            same(600 - N, refused(), "refused")
 with check("the limit is in the ruleset and in JSON"):
     assert f"\tdefault policy default connections {N}\n" in run("router", "esmtpctl", "list", "ruleset")
     same(N, dict(listing("ruleset"))["inspect"]["list"][-1]["connections"])

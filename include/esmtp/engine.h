@@ -295,6 +295,8 @@ struct esmtp_owed {
  * @special: so was a character that an address should not have
  * @is_host: what is being read within a recipient is a host
  * @in_route: it is of the source route
+ * @escape: the last byte within a recipient was a backslash
+ * @host: enum host_state of what is being read within a recipient (engine/relay.c)
  * @size: how much of "SIZE=" of MAIL has been read (engine/path.c)
  * @word: the verb as typed, cut
  */
@@ -322,6 +324,8 @@ struct esmtp_command {
 	bool special;
 	bool is_host;
 	bool in_route;
+	bool escape;
+	u8 host;
 	u8 size;
 	u8 word[ESMTP_TEXT_MAX];
 };

@@ -210,6 +210,7 @@ bool esmtp_path_end(struct esmtp_feed *f);		/* at the line's LF; true = the conn
 void esmtp_relay_begin(struct esmtp_feed *f);
 void esmtp_relay_again(struct esmtp_feed *f);
 void esmtp_relay_byte(struct esmtp_feed *f, u8 b);
+void esmtp_relay_close(struct esmtp_feed *f);
 bool esmtp_relay_end(struct esmtp_feed *f);		/* at the line's LF; true = the connection closes */
 
 /* dialogue.c: what commands owe and replies change. */

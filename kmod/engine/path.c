@@ -164,16 +164,24 @@ static bool address_byte(struct esmtp_feed *f, u8 b, bool inside)
 			c->path = first;
 	} else if (b == '"') {
 		c->path = first + 1;
-	} else if (inside && b == '>') {
-		c->path = PATH_BEHIND;
-		return true;
-	} else if (!inside && is_blank(b)) {
-		c->path = PATH_GAP;
+	} else if (inside ? b == '>' : is_blank(b)) {
+		c->path = inside ? PATH_BEHIND : PATH_GAP;
+		if (!is_sender(c))
+			esmtp_relay_close(f);
 		return true;
 	} else if (b == '<' || b == '>') {
 		blank_bracket(f);
 	}
 	return false;
+}
+
+/* Before the colon of RCPT, where it may be missing. */
+static void keyword_byte(struct esmtp_feed *f, u8 b)
+{
+	if (b == ':')
+		esmtp_relay_again(f);
+	else if (b != '<')
+		esmtp_relay_byte(f, b);
 }
 
 /* Before an address. Returns true if the byte is the first of a bare one. */
@@ -183,6 +191,8 @@ static bool before_byte(struct esmtp_feed *f, u8 b)
 	bool first = c->path == PATH_BEFORE && b != '<' && b != '>' &&
 		     !is_blank(b);
 
+	if (c->path == PATH_KEYWORD && !is_sender(c))
+		keyword_byte(f, b);
 	if (b == '<')
 		open_path(f);
 	else if (b == '>')
@@ -203,6 +213,9 @@ static void behind_byte(struct esmtp_feed *f, u8 b)
 
 	if (c->path != PATH_BEHIND && is_sender(c))
 		size_byte(f, b);
+	if (c->path == PATH_BEHIND && !is_sender(c) && !is_blank(b) &&
+	    b != '<' && b != '>')
+		esmtp_relay_byte(f, b);
 	if (c->path == PATH_WORD && is_blank(b))
 		c->path = PATH_GAP;
 	else if (c->path == PATH_BEHIND && is_blank(b))

@@ -256,6 +256,84 @@ static void test_relay(void **state)
 	relays("RCPT TO:a@own <a@far>\r\n", true);
 }
 
+/* Under a list of what is below "own". */
+static void relays_below(const char *line, size_t len, bool yes)
+{
+	struct step steps[] = { HEAD, C("MAIL FROM:<a@far>\r\n"), OK, { ESMTP_DIR_CLIENT, line, len }, OK };
+	struct wide *t = (struct wide *)table_of(".own", false);
+	struct harness h;
+	u32 b;
+
+	/* as a list has it: the text ends with that */
+	for (b = 0; b < 256; b++)
+		t->entry[5][b].next = b == '.' ? 2 : 1;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MAIL_RELAY, &t->head, ESMTP_ACTION_COUNT);
+	harness_all_cuts(&h, steps, N(steps), 20);
+	assert_int_equal(harness_fired(&h, 0), yes);
+	free_tables(&h);
+	harness_free(&h);
+}
+
+#define BELOW(line, yes) relays_below(line, sizeof(line) - 1, yes)
+
+/* What no host's name has may end it, for some server. */
+static void test_relay_below(void **state)
+{
+	(void)state;
+	BELOW("RCPT TO:<a@x.own>\r\n", false);
+	BELOW("RCPT TO:<a@X-1_y.z.own>\r\n", false);
+	BELOW("RCPT TO:<a@b\xc3\xbc.own>\r\n", false);
+	BELOW("RCPT TO:<@x.own:y.own!a%z.own@w.own>\r\n", false);
+	BELOW("RCPT TO:<\"a b\"@x.own>\r\n", false);
+	BELOW("RCPT TO:<a\0b@x.own>\r\n", false);
+	BELOW("RCPT TO:<a@far>\r\n", true);
+	BELOW("RCPT TO:<a@far\0.own>\r\n", true);
+	BELOW("RCPT TO:<a@far\r.own>\r\n", true);
+	BELOW("RCPT TO:<a@far .own>\r\n", true);
+	BELOW("RCPT TO:<a@far,.own>\r\n", true);
+	BELOW("RCPT TO:<a@far;.own>\r\n", true);
+	BELOW("RCPT TO:<a@far:.own>\r\n", true);
+	BELOW("RCPT TO:<a@far(.own>\r\n", true);
+	BELOW("RCPT TO:<a@far\\.own>\r\n", true);
+	BELOW("RCPT TO:<a%far\0.own>\r\n", true);
+	BELOW("RCPT TO:<far x.own!a>\r\n", true);
+	BELOW("RCPT TO:<@far .own:a@x.own>\r\n", true);
+	/* a quote that does not end, and one that a server does not see */
+	BELOW("RCPT TO:<\"a@far>.own\r\n", true);
+	BELOW("RCPT TO:\"<a@far>.own\r\n", true);
+	/* a literal is itself or nothing */
+	BELOW("RCPT TO:<a@[192.0.2.1].own>\r\n", true);
+	BELOW("RCPT TO:<a@[far.own>\r\n", true);
+	BELOW("RCPT TO:<a@x[.own>\r\n", true);
+}
+
+/* Where the address seems to end, a server may read on. */
+static void test_relay_end(void **state)
+{
+	(void)state;
+	relays("RCPT TO:<a\\>@far>\r\n", true);
+	relays("RCPT TO:<a\\> @far>\r\n", true);
+	relays("RCPT TO:<a\\>b @far>\r\n", true);
+	relays("RCPT TO:a\\ b@far\r\n", true);
+	relays("RCPT TO:a\\ <b@own>\r\n", true);
+	relays("RCPT TO:<a\\b@own>\r\n", false);
+	relays("RCPT TO:<\"a\\\">\\\\\"@own>\r\n", false);
+	relays("RCPT TO:<a@own>@far\r\n", true);
+	relays("RCPT TO:<a>@far\r\n", true);
+	relays("RCPT TO:<a@own>.far\r\n", true);
+	relays("RCPT TO:<a@own>,<b@far>\r\n", true);
+	relays("RCPT TO:<a@own><b@far>\r\n", true);
+	relays("RCPT TO:<a@own>>\r\n", false);
+	relays("RCPT TO:<a@own> ORCPT=rfc822;b@far\r\n", false);
+	/* and begin before it should */
+	relays("RCPT TO a@far\r\n", true);
+	relays("RCPT a@far\r\n", true);
+	relays("RCPT a@far:<a@own>\r\n", true);
+	relays("RCPT TO :<a@own>\r\n", false);
+	relays("RCPT TO<a@own>\r\n", false);
+}
+
 /* Every colon but that of a route is a part of its host. */
 static void test_relay_literal(void **state)
 {
@@ -501,6 +579,8 @@ int main(void)
 		cmocka_unit_test(test_drop_and_reset),
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_relay),
+		cmocka_unit_test(test_relay_below),
+		cmocka_unit_test(test_relay_end),
 		cmocka_unit_test(test_relay_literal),
 		cmocka_unit_test(test_relay_rules),
 		cmocka_unit_test(test_relay_authenticated),

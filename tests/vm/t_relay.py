@@ -25,7 +25,8 @@ LOCAL = ("a@server.test", "A@SERVER.Test.", "a@x.server.test", "a@[10.0.2.2]", "
 ABROAD = ("a@else.test", "a@server.test.else", "a@xserver.test", "a@[10.0.2.3]", "@else.test:a@server.test",
           "@server.test:a@else.test", "a%else.test@server.test", "a%else.test%server.test@server.test", "a%else.test",
           "else.test!a@server.test", "else.test!a", "a@else.test@server.test", "\"a@else.test\"@server.test",
-          "\"a%else.test\"@server.test", "a@", "a@buecher.test")
+          "\"a%else.test\"@server.test", "a@", "a@buecher.test", "a@else.test .server.test", "a@else.test(.server.test",
+          "\"a@else.test>.server.test", "else.test x.server.test!a", "a\\>@else.test", "a@server.test>@else.test")
 DENIED = "550 5.7.1 relaying denied"
 
 

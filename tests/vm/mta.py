@@ -458,6 +458,15 @@ class Monitor:
         self._add(self.process.stdout.read() or b"")
         return self.text.decode().splitlines()
 
+    def lines_with(self, words):
+        """Waits until there is one with these words; all such."""
+        end = time.monotonic() + 20
+        n, found = 1, []
+        while not found and time.monotonic() < end:
+            lines = self.lines(n, 1)
+            n, found = len(lines) + 1, [line for line in lines if words in line]
+        return found
+
     def _add(self, got):
         self.text += got
         if not self.closings:

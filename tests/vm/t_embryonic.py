@@ -34,24 +34,24 @@ class Half:
         self.c = lab.Raw("client", lab._port, dialled or address, port)
         self.s = lab.Raw("server", port, lab.RAW["client"][v6], lab._port, 2000000, address=address)
 
-    def syn(self):
+    def syn(self, seconds=5):
         """Returns whether the server gets it."""
         self.c.send(flags=SYN, seq=self.c.isn)
-        seg = self.s.get(0.3)
+        seg = self.s.get(seconds)
         assert seg is None or seg.flags == SYN, f"{seg}"
         self.s.rcv = self.c.isn + 1
         return seg is not None
 
     def synack(self):
         self.s.send(flags=SYN | ACK, seq=self.s.isn)
-        seg = self.c.get(0.5)
+        seg = self.c.get(5)
         assert seg and seg.flags == SYN | ACK, f"{seg}"
         self.c.rcv = self.s.isn + 1
         return self
 
     def ack(self):
         self.c.send(flags=ACK)
-        assert self.s.get(0.5), "the ACK did not come"
+        assert self.s.get(5), "the ACK did not come"
 
     def close(self):
         self.c.close()
@@ -71,7 +71,7 @@ def fill(n=N, **kw):
 def is_refused(h=None, **kw):
     h = h or Half(**kw)
     with grows(embryonic=1):
-        assert not h.syn(), "the SYN has passed"
+        assert not h.syn(0.3), "the SYN has passed"
     return h
 
 
@@ -127,6 +127,7 @@ def test_ends():
             mine = fill(v6=v6)
             is_refused(v6=v6)
             time.sleep(3)
+            f.write("60")
             # A dead entry goes when somebody looks at it.
             run("router", "conntrack", "-L", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp")
             fill(v6=v6)

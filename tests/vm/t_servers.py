@@ -145,7 +145,7 @@ rules()
 counted = Counted()
 
 with check("a client that speaks first is noted and served"):
-    server.play("220 x\r\n", "250 y\r\n")
+    server.play("", "220 x\r\n250 y\r\n")
     with Client(SERVER4) as c:
         c.send("NOOP\r\n")
         same(["220 *", "250 y"], [c.reply(), c.reply()])

@@ -213,6 +213,7 @@ static const char *const match_words[__ESMTP_MATCH_MAX] = {
 	[ESMTP_MATCH_HEADER_TEXT] = "header",
 	[ESMTP_MATCH_SPECIAL_CHARACTER] = "special-character",
 	[ESMTP_MATCH_MAIL_RELAY] = "mail-relay",
+	[ESMTP_MATCH_MIME_FILENAME_TEXT] = "MIME filename",
 };
 
 static const char *const keyword_words[__ESMTP_KW_MAX] = {

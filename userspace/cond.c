@@ -49,7 +49,8 @@ bool cond_has_set(uint8_t match)
 bool cond_has_table(uint8_t match)
 {
 	return match == ESMTP_MATCH_SENDER_TEXT || match == ESMTP_MATCH_RECIPIENT_TEXT ||
-	       match == ESMTP_MATCH_MAIL_RELAY || match == ESMTP_MATCH_MIME_TYPE_TEXT || match == ESMTP_MATCH_HEADER_TEXT;
+	       match == ESMTP_MATCH_MAIL_RELAY || match == ESMTP_MATCH_MIME_TYPE_TEXT ||
+	       match == ESMTP_MATCH_MIME_FILENAME_TEXT || match == ESMTP_MATCH_HEADER_TEXT;
 }
 
 /**

@@ -55,6 +55,7 @@ static const struct {
 		"recipient-address", "recipient-address", "recipient-address" },
 	[ESMTP_MATCH_MAIL_RELAY] = { "mail-relay", "mail-relay", "mail-relay" },
 	[ESMTP_MATCH_MIME_TYPE_TEXT] = { "mime filetype", "MIME filetype", "mime-filetype" },
+	[ESMTP_MATCH_MIME_FILENAME_TEXT] = { "mime filename", "MIME filename", "mime-filename" },
 	[ESMTP_MATCH_HEADER_TEXT] = { "header", "header", "header" },
 	[ESMTP_MATCH_SPECIAL_CHARACTER] = {
 		"special-character", "special-character", "special-character" },

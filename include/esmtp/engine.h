@@ -121,6 +121,7 @@ enum esmtp_text {
 	ESMTP_TEXT_RECIPIENT,
 	ESMTP_TEXT_RELAY,	/* hosts in the address of a recipient */
 	ESMTP_TEXT_MIME_TYPE,
+	ESMTP_TEXT_MIME_FILENAME,
 	ESMTP_TEXT_HEADER,
 	ESMTP_TEXTS,
 };
@@ -393,9 +394,17 @@ struct esmtp_reply {
  * @part: the section was begun by a boundary line
  * @word: enum mime_word: where in an encoded word or in %XX
  * @bits: bits, letters or a digit of it, by @word
- * @scratch_len: letters of the type or of the parameter's name, saturating
- * @scratch: these letters, lower case, cut
- * @live: states of the tables of ESMTP_TEXT_MIME_TYPE
+ * @base64: those bits
+ * @scratch_len: letters of the type or of the parameter's name, or bytes of a file's, saturating
+ * @scratch: these letters, lower case, cut; those of a file's name as they came
+ * @live: states of the tables of ESMTP_TEXT_MIME_TYPE, and then of ESMTP_TEXT_MIME_FILENAME
+ * @spare: the same for a file name that is no encoded word, while it may be one
+ * @ends: bit = table that the name would be in if it ended where somebody may take it to end
+ * @code: what has come of %XX or =XX (engine/mime_name.c)
+ * @odd: nobody can say what the name is
+ * @piece_of: enum mime_param of the pieces that are being read
+ * @number: of a piece: filename*@number=
+ * @next: the number of the piece that is to come, 0 = there are no pieces
  * @boundary_len: bytes of the boundary that is being read, saturating
  * @depth: boundaries that are open
  * @digest: bit = open boundary of a multipart/digest
@@ -429,8 +438,16 @@ struct esmtp_mime {
 	u8 word;
 	u8 bits;
 	u8 scratch_len;
-	u8 scratch[20];
+	u8 scratch[24];
 	u16 live[ESMTP_TABLES_LIVE];
+	u16 spare[ESMTP_TABLES_LIVE];
+	u16 base64;
+	u16 number;
+	u16 next;
+	u8 ends;
+	u8 code;
+	u8 piece_of;
+	bool odd:1;
 	u8 boundary_len;
 	u8 depth;
 	u8 digest;

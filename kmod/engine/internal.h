@@ -171,6 +171,8 @@ bool esmtp_fire_text(struct esmtp_feed *f, enum esmtp_match match,
 		     const u16 *live, const u8 *text, u8 text_len);
 /* a recipient has been read; @abroad: bit = table that does not have all of its hosts */
 bool esmtp_fire_relay(struct esmtp_feed *f, u8 abroad);
+bool esmtp_fire_name(struct esmtp_feed *f, u8 ends, bool odd, const u8 *text,
+		     u8 text_len);
 /* fields of the message's header: whether their value is wanted, at its end, and at the end of all */
 bool esmtp_wants_field(const struct esmtp_policy *p, const u8 *name, u8 len);
 bool esmtp_fire_field(struct esmtp_feed *f);

@@ -68,6 +68,15 @@ static inline bool mime_is_blank(u8 c)
 	return c == ' ' || c == '\t';
 }
 
+/* Returns -1 if @c is no hexadecimal digit. */
+static inline int mime_hex_digit(u8 c)
+{
+	c = esmtp_lower(c);
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* mime.c */
 u8 *esmtp_mime_next_boundary(struct esmtp_mime *m, u8 *room);
 
@@ -76,6 +85,18 @@ const u8 *esmtp_mime_name_text(bool file);		/* "filename" or "name" */
 void esmtp_mime_decode_begin(struct esmtp_feed *f);
 bool esmtp_mime_decode(struct esmtp_feed *f, u8 c);	/* true = the connection closes */
 bool esmtp_mime_decode_end(struct esmtp_feed *f);	/* true = the connection closes */
+
+/* mime_name.c: the name of a file against tables. */
+bool esmtp_mime_name_open(struct esmtp_feed *f);	/* true = the connection closes */
+void esmtp_mime_name_begin(struct esmtp_feed *f);
+void esmtp_mime_name_byte(struct esmtp_feed *f, u8 c);	/* as it is meant */
+void esmtp_mime_name_coded(struct esmtp_feed *f, u8 c);	/* it may be of %XX or =XX */
+void esmtp_mime_name_uncode(struct esmtp_feed *f);
+void esmtp_mime_name_fork(struct esmtp_feed *f);
+void esmtp_mime_name_raw(struct esmtp_feed *f, u8 c);	/* as it stands */
+void esmtp_mime_name_join(struct esmtp_feed *f);
+void esmtp_mime_name_stop(struct esmtp_feed *f);
+bool esmtp_mime_name_end(struct esmtp_feed *f);		/* true = the connection closes */
 
 /* mime_param.c */
 void esmtp_mime_param_begin(struct esmtp_mime *m);	/* a value of a field starts */

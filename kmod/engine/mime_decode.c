@@ -66,27 +66,29 @@ static bool emit(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 	return false;
 }
 
-static int hex_digit(u8 c)
+/* What a letter of base64 stands for, -1 = it is none. */
+static int base64_value(u8 c)
 {
-	c = esmtp_lower(c);
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
 	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool is_base64(u8 c)
-{
-	u8 l = esmtp_lower(c);
-
-	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
-	       c == '/';
+		return c - '0' + 52;
+	if (c == '+')
+		return 62;
+	return c == '/' ? 63 : -1;
 }
 
 /* A byte outside any encoding. */
 static bool plain_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
-	if (c != '=' || m->param == MIME_PARAM_BOUNDARY)
+	if (c != '=' || m->param == MIME_PARAM_BOUNDARY) {
+		esmtp_mime_name_byte(f, c);
 		return emit(f, m, c);
+	}
+	esmtp_mime_name_fork(f);
+	esmtp_mime_name_raw(f, c);
 	m->raw = 1;
 	m->done = 0;
 	m->word = WORD_EQUALS;
@@ -98,6 +100,7 @@ static bool after_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
 	u32 gap = m->gap;
 
+	esmtp_mime_name_raw(f, c);
 	if (mime_is_blank(c)) {
 		if (gap < ESMTP_U32_MAX)
 			m->gap++;
@@ -111,6 +114,7 @@ static bool after_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 		return false;
 	}
 	m->word = WORD_NONE;
+	esmtp_mime_name_join(f);
 	return count_name(f, m, gap) || count_name(f, m, 1);
 }
 
@@ -144,10 +148,21 @@ static enum mime_word head_next(struct esmtp_mime *m, u8 c)
 static bool head_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
 	m->word = head_next(m, c);
-	if (m->word == WORD_NONE)
+	if (m->word == WORD_NONE) {
+		esmtp_mime_name_join(f);
 		return count_name(f, m, m->raw) || plain_byte(f, m, c);
+	}
+	esmtp_mime_name_raw(f, c);
 	m->raw++;
 	return false;
+}
+
+/* An encoded word is one: the name goes on from what it stands for. */
+static void word_end(struct esmtp_feed *f, struct esmtp_mime *m)
+{
+	esmtp_mime_name_uncode(f);
+	m->word = WORD_AFTER;
+	esmtp_mime_name_fork(f);
 }
 
 /* A byte of an encoded word's text counts. */
@@ -159,20 +174,25 @@ static bool text_byte(struct esmtp_feed *f, struct esmtp_mime *m)
 
 static bool base64_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
+	int value = base64_value(c);
+
+	esmtp_mime_name_raw(f, c);
 	m->raw++;
 	if (m->word == WORD_B_END && c == '=') {
-		m->word = WORD_AFTER;
+		word_end(f, m);
 		return false;
 	}
 	m->word = c == '?' ? WORD_B_END : WORD_B;
 	if (c == '=')
 		m->bits = 0;
-	if (!is_base64(c))
+	if (value < 0)
 		return false;
+	m->base64 = (u16)(m->base64 << 6 | value);
 	m->bits += 6;
 	if (m->bits < 8)
 		return false;
 	m->bits -= 8;
+	esmtp_mime_name_byte(f, (u8)(m->base64 >> m->bits));
 	return text_byte(f, m);
 }
 
@@ -189,17 +209,22 @@ static bool q_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
 	u8 word = m->word;
 
+	esmtp_mime_name_raw(f, c);
 	m->raw++;
 	if (word == WORD_Q_END && c == '=') {
-		m->word = WORD_AFTER;
+		word_end(f, m);
 		return false;
 	}
+	if (word == WORD_Q_END)
+		esmtp_mime_name_coded(f, '?');
+	if (c != '?')
+		esmtp_mime_name_coded(f, c == '_' ? ' ' : c);
 	/* the byte that =XX stands for was counted at its = */
-	if (word == WORD_Q_DIGIT1 && hex_digit(c) >= 0) {
+	if (word == WORD_Q_DIGIT1 && mime_hex_digit(c) >= 0) {
 		m->word = WORD_Q_DIGIT2;
 		return false;
 	}
-	if (word == WORD_Q_DIGIT2 && hex_digit(c) >= 0) {
+	if (word == WORD_Q_DIGIT2 && mime_hex_digit(c) >= 0) {
 		m->word = WORD_Q;
 		return false;
 	}
@@ -219,7 +244,9 @@ static bool ext_charset(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
 	u32 raw;
 
+	esmtp_mime_name_coded(f, c);
 	if (c == '\'' && ++m->bits == 2) {
+		esmtp_mime_name_begin(f);
 		m->raw = 0;
 		m->word = WORD_EXT;
 		return false;
@@ -248,10 +275,11 @@ static void ext_digit2(struct esmtp_mime *m, u8 digit)
 
 static bool ext_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 {
-	int digit = hex_digit(c);
+	int digit = mime_hex_digit(c);
 
 	if (m->word == WORD_EXT_CHARSET)
 		return ext_charset(f, m, c);
+	esmtp_mime_name_coded(f, c);
 	if (m->word == WORD_EXT_DIGIT1 && digit >= 0) {
 		m->bits = digit;
 		m->word = WORD_EXT_DIGIT2;
@@ -285,6 +313,7 @@ void esmtp_mime_decode_begin(struct esmtp_feed *f)
 		m->word = m->stars & MIME_STAR_LATER ? WORD_EXT :
 						       WORD_EXT_CHARSET;
 	m->bits = 0;
+	m->base64 = 0;
 	m->raw = 0;
 	m->done = 0;
 	if (m->param == MIME_PARAM_BOUNDARY)
@@ -329,12 +358,19 @@ bool esmtp_mime_decode_end(struct esmtp_feed *f)
 	struct esmtp_mime *m = &f->e->content.mime;
 	u8 word = m->word;
 
-	m->word = WORD_NONE;
-	if (m->param == MIME_PARAM_BOUNDARY)
+	if (m->param == MIME_PARAM_BOUNDARY) {
+		m->word = WORD_NONE;
 		return false;
-	if (word >= WORD_EQUALS && word <= WORD_Q_END &&
-	    count_name(f, m, m->raw - m->done))
-		return true;
+	}
+	esmtp_mime_name_uncode(f);
+	m->word = WORD_NONE;
+	if (word >= WORD_EQUALS && word <= WORD_Q_END) {
+		/* to somebody it is one, though it does not end */
+		esmtp_mime_name_stop(f);
+		esmtp_mime_name_join(f);
+		if (count_name(f, m, m->raw - m->done))
+			return true;
+	}
 	if (word == WORD_EXT_CHARSET && count_name(f, m, m->raw))
 		return true;
 	if (word == WORD_EXT_DIGIT2 && count_name(f, m, 1))

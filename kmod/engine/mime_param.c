@@ -13,6 +13,9 @@ static bool starts_with(const struct esmtp_mime *m, const char *s, u8 len)
 	return m->scratch_len >= len && !memcmp(m->scratch, s, len);
 }
 
+/* No name has so many pieces: 64 KiB are allowed for a field. */
+#define PIECE_MAX	6553
+
 #define STARTS_WITH(m, s) starts_with(m, s, sizeof(s) - 1)
 #define IS_WORD(m, s) \
 	((m)->scratch_len == sizeof(s) - 1 && STARTS_WITH(m, s))
@@ -23,6 +26,7 @@ static void begin_name(struct esmtp_mime *m)
 	m->param = MIME_PARAM_NONE;
 	m->scratch_len = 0;
 	m->stars = 0;
+	m->number = 0;
 }
 
 /**
@@ -41,6 +45,7 @@ void esmtp_mime_param_begin(struct esmtp_mime *m)
 	m->joined[MIME_PARAM_FILENAME] = 0;
 	m->boundary_len = 0;
 	m->word = WORD_NONE;
+	m->next = 0;
 }
 
 /* Content-Transfer-Encoding has been read. True = the connection closes. */
@@ -87,6 +92,12 @@ static bool end_type(struct esmtp_feed *f, struct esmtp_mime *m)
 	return false;
 }
 
+static void number_digit(struct esmtp_mime *m, u8 c)
+{
+	if (m->number < PIECE_MAX)
+		m->number = m->number * 10 + c - '0';
+}
+
 /* filename*0*: what stands behind the first star. */
 static void star_byte(struct esmtp_mime *m, u8 c)
 {
@@ -102,6 +113,7 @@ static void star_byte(struct esmtp_mime *m, u8 c)
 		m->stars |= MIME_STAR_PIECE;
 		if (c != '0')
 			m->stars |= MIME_STAR_LATER;
+		number_digit(m, c);
 	} else {
 		m->stars |= MIME_STAR_BAD;
 	}
@@ -133,7 +145,8 @@ static void begin_boundary(struct esmtp_mime *m)
 		m->param = MIME_PARAM_NONE;
 }
 
-static void begin_value(struct esmtp_feed *f, struct esmtp_mime *m)
+/* True = the connection closes. */
+static bool begin_value(struct esmtp_feed *f, struct esmtp_mime *m)
 {
 	m->param = find_param(m);
 	m->first = false;
@@ -143,8 +156,11 @@ static void begin_value(struct esmtp_feed *f, struct esmtp_mime *m)
 	m->skipped = 0;
 	if (m->param == MIME_PARAM_BOUNDARY)
 		begin_boundary(m);
+	else if (m->param != MIME_PARAM_NONE && esmtp_mime_name_open(f))
+		return true;
 	if (m->param != MIME_PARAM_NONE)
 		esmtp_mime_decode_begin(f);
+	return false;
 }
 
 /* Of the type, or of a parameter's name. */
@@ -168,7 +184,7 @@ static bool name_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 	if (c == ';')
 		begin_name(m);
 	else if (c == '=')
-		begin_value(f, m);
+		return begin_value(f, m);
 	else if (c == '(')
 		m->comment = 1;
 	else if (c == '*' || m->stars)
@@ -199,6 +215,9 @@ static bool put(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 	m->started = true;
 	if (m->param == MIME_PARAM_NONE)
 		return false;
+	if (m->param != MIME_PARAM_BOUNDARY &&
+	    m->scratch_len < sizeof(m->scratch))
+		m->scratch[m->scratch_len++] = c;
 	/* behind an encoded word the decoder decides about blanks */
 	while (m->gap && m->word != WORD_AFTER) {
 		m->gap--;
@@ -252,8 +271,17 @@ static bool end_value(struct esmtp_feed *f, struct esmtp_mime *m)
 	else if (m->stars & MIME_STAR_PIECE)
 		m->joined[m->param] = m->name_len;
 	else
-		return judge_name(f, m->param, m->name_len);
+		return judge_name(f, m->param, m->name_len) ||
+		       esmtp_mime_name_end(f);
 	return false;
+}
+
+static void quote(struct esmtp_feed *f, struct esmtp_mime *m, bool on)
+{
+	if (m->started)
+		esmtp_mime_name_stop(f);
+	m->quoted = on;
+	m->started = true;
 }
 
 static bool quoted_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
@@ -265,7 +293,7 @@ static bool quoted_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 	if (c == '\\')
 		m->escape = true;
 	else if (c == '"')
-		m->quoted = false;
+		quote(f, m, false);
 	else
 		return put(f, m, c);
 	return false;
@@ -280,12 +308,15 @@ static bool value_byte(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 			return true;
 		begin_name(m);
 	} else if (c == '"') {
-		m->quoted = true;
-		m->started = true;
+		quote(f, m, true);
 	} else if (mime_is_blank(c)) {
+		if (m->started && !m->gap)
+			esmtp_mime_name_stop(f);
 		if (m->started && m->gap < ESMTP_U32_MAX)
 			m->gap++;
 	} else if (c == '(' && !(m->param != MIME_PARAM_NONE && in_word)) {
+		if (m->started)
+			esmtp_mime_name_stop(f);
 		m->comment = 1;
 		m->skipped = 1;
 	} else {
@@ -324,7 +355,7 @@ static bool judge_pieces(struct esmtp_feed *f, const struct esmtp_mime *m)
 	for (param = MIME_PARAM_NAME; param <= MIME_PARAM_FILENAME; param++)
 		if (m->joined[param] && judge_name(f, param, m->joined[param]))
 			return true;
-	return false;
+	return m->next && esmtp_mime_name_end(f);
 }
 
 /**

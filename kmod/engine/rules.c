@@ -402,6 +402,38 @@ bool esmtp_fire_relay(struct esmtp_feed *f, u8 abroad)
 	return closed;
 }
 
+/**
+ * esmtp_fire_name() - the name of a file has ended: conditions with a table
+ * @f: call
+ * @ends: bit = table that it would be in if it ended before
+ * @odd: nobody can say what it is: it is held for one that every condition is about
+ * @text: the name
+ * @text_len: its length
+ *
+ * Return: true if the connection closes.
+ */
+bool esmtp_fire_name(struct esmtp_feed *f, u8 ends, bool odd, const u8 *text,
+		     u8 text_len)
+{
+	u32 i, k, n = n_conds_of(f->p, ESMTP_MATCH_MIME_FILENAME_TEXT);
+	const u16 *live = f->e->content.mime.live;
+	const struct met met = { 0, 0, text, text_len };
+	const struct esmtp_cond *c;
+	bool closed = false, is_in;
+
+	for (k = 0; k < n; k++) {
+		i = cond_index(f->p, ESMTP_MATCH_MIME_FILENAME_TEXT, k);
+		c = &f->p->conds[i];
+		is_in = esmtp_table_accepts(c->table, live[c->live]);
+		if (!odd && is_in == c->negate &&
+		    (c->negate || !(ends & 1u << c->live)))
+			continue;
+		if (meet_and_close(f, i, &met, &closed))
+			break;
+	}
+	return closed;
+}
+
 static bool is_field(const struct esmtp_cond *c, const u8 *name, u8 len)
 {
 	u8 i;

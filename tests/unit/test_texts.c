@@ -560,15 +560,170 @@ static void test_media_types(void **state)
 	static const char type[] = "application/x-msdownload";
 
 	(void)state;
-	type_is("Content-Type: application/x-msdownload\r\n\r\n.\r\n", type, "rule#0(application/x-msdown)");
+	type_is("Content-Type: application/x-msdownload\r\n\r\n.\r\n", type, "rule#0(application/x-msdownload)");
 	type_is("Content-Type:\r\n Application(c) / X-MSDownload ; name=a\r\n\r\n.\r\n", type,
-		"rule#0(application/x-msdown)");
+		"rule#0(application/x-msdownload)");
 	type_is("Content-Type: application/x-msdownloads\r\n\r\n.\r\n", type, "");
 	type_is("Content-Type: a/b; x=application/x-msdownload\r\n\r\n.\r\n", type, "");
 	type_is("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"
 		"Content-Type: application/x-msdownload\r\n\r\n--x--\r\n.\r\n", type,
-		"rule#0(application/x-msdown)");
+		"rule#0(application/x-msdownload)");
 	type_is("Content-Type: a/b\r\n\r\nContent-Type: application/x-msdownload\r\n.\r\n", type, "");
+}
+
+/* The header of a part, and how often a file of that name is in it, and one of another name. */
+static void names(const char *header, const char *name, u64 are, u64 are_not)
+{
+	struct step steps[] = { HEAD, CONTENT, { ESMTP_DIR_CLIENT, header, strlen(header) },
+				C("\r\n\r\n.\r\n"), OK };
+	const struct esmtp_table *t = table_of(name, true);
+	struct harness h;
+
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MIME_FILENAME_TEXT, t, ESMTP_ACTION_COUNT);
+	rule(&h, ESMTP_MATCH_MIME_FILENAME_TEXT, t, ESMTP_ACTION_COUNT);
+	last_cond(&h)->negate = true;
+	harness_all_cuts(&h, steps, N(steps), 20);
+	if (harness_fired(&h, 0) != are || harness_fired(&h, 1) != are_not)
+		print_error("%s: %llu is %s, %llu is not\n", header, (unsigned long long)harness_fired(&h, 0), name,
+			    (unsigned long long)harness_fired(&h, 1));
+	assert_int_equal(harness_fired(&h, 0), are);
+	assert_int_equal(harness_fired(&h, 1), are_not);
+	free_tables(&h);
+	harness_free(&h);
+}
+
+#define CD "Content-Disposition: attachment; "
+
+static void test_file_names(void **state)
+{
+	(void)state;
+	names(CD "filename=a.exe", "a.exe", 1, 0);
+	names(CD "filename=\"a.exe\"", "a.exe", 1, 0);
+	names(CD "filename=\"a\\.e\\x\\e\"", "a.exe", 1, 0);
+	names(CD "filename=a.exe; size=5", "a.exe", 1, 0);
+	names(CD "filename = a.exe ; size=5", "a.exe", 1, 0);
+	names("Content-Type: a/b; name=a.exe", "a.exe", 1, 0);
+	names("Content-Type:a/b;\r\n\tname=\"a.exe\"\r\n" CD "filename=b", "a.exe", 1, 1);
+	names(CD "filename=\"a b.exe\"", "a b.exe", 1, 0);
+	names(CD "filename=a.ex", "a.exe", 0, 1);
+	names(CD "filename=A.EXE", "a.exe", 0, 1);
+	names(CD "filenames=a.exe", "a.exe", 0, 0);
+	names("Content-Type: a/b", "a.exe", 0, 0);
+	names("X-Disposition: attachment; filename=a.exe", "a.exe", 0, 0);
+	names("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" CD "filename=a.exe", "a.exe", 1, 0);
+	names("Content-Type: text/plain\r\n\r\n" CD "filename=a.exe", "a.exe", 0, 0);
+}
+
+static void test_encoded_file_names(void **state)
+{
+	(void)state;
+	/* RFC 2047 */
+	names(CD "filename=\"=?utf-8?B?YS5leGU=?=\"", "a.exe", 1, 0);
+	names(CD "filename==?utf-8?b?YS5leGU?=", "a.exe", 1, 0);
+	names(CD "filename=\"=?utf-8?Q?a=2Ee=78e?=\"", "a.exe", 1, 0);
+	names(CD "filename=\"=?utf-8?q?a_b=20c?=\"", "a b c", 1, 0);
+	names(CD "filename=\"=?x?Q?a.?= =?y?B?ZXhl?=\"", "a.exe", 1, 0);
+	names(CD "filename=\"=?x?Q?a.?=\r\n  =?y?B?ZXhl?=\"", "a.exe", 1, 0);
+	names(CD "filename=\"=?x?Q?a?=.exe\"", "a.exe", 1, 0);
+	names(CD "filename=\"a.=?x?Q?exe?=\"", "a.exe", 1, 0);
+	names(CD "filename=\"=?x?Q?a?= .exe\"", "a .exe", 1, 0);
+	names(CD "filename=\"=?utf-16le?B?YQAuAGUAeABlAA==?=\"", "a.exe", 1, 0);
+	/* no words */
+	names(CD "filename=\"a=b.exe\"", "a=b.exe", 1, 0);
+	names(CD "filename=\"=?a.exe\"", "=?a.exe", 1, 0);
+	names(CD "filename=\"=?a?b.exe\"", "=?a?b.exe", 1, 0);
+	names(CD "filename=\"=?a?Q.exe\"", "=?a?Q.exe", 1, 0);
+	names(CD "filename=\"==?x?Q?a?=\"", "=a", 1, 0);
+	names(CD "filename=\"=?x?Q?a?= =b\"", "a =b", 1, 0);
+	names(CD "filename=\"=?x?Q?a?==\"", "a=", 1, 0);
+	/* a word that does not end is one to some */
+	names(CD "filename=\"=?x?Q?a.exe\"", "a.exe", 1, 1);
+	names(CD "filename=\"=?x?Q?a.exe\"", "=?x?Q?a.exe", 1, 0);
+	names(CD "filename=\"=?x?B?YS5leGU=\"", "a.exe", 1, 1);
+	/* within words */
+	names(CD "filename=\"=?x?Q?a=4?=\"", "a=4", 1, 0);
+	names(CD "filename=\"=?x?Q?a=?=\"", "a=", 1, 0);
+	names(CD "filename=\"=?x?Q?a=g?=\"", "a=g", 1, 0);
+	names(CD "filename=\"=?x?Q?a==41?=\"", "a=A", 1, 0);
+	names(CD "filename=\"=?x?Q?a?b?\?=\"", "a?b?", 1, 0);
+	/* RFC 2231 */
+	names(CD "filename*=utf-8''a%2eexe", "a.exe", 1, 0);
+	names(CD "filename*=utf-8'en'a%2Eex%65", "a.exe", 1, 0);
+	names(CD "filename*=a%2eexe", "a.exe", 1, 0);
+	names(CD "filename*=us'a.exe", "us'a.exe", 1, 0);
+	names(CD "filename*=''a%2", "a%2", 1, 0);
+	names(CD "filename*=''a%2x%", "a%2x%", 1, 0);
+	names(CD "filename*=''a%%41", "a%A", 1, 0);
+	names(CD "filename=\"a%2eexe\"", "a%2eexe", 1, 0);
+	names(CD "filename=b; filename*=''a.exe", "a.exe", 1, 1);
+}
+
+static void test_file_names_in_pieces(void **state)
+{
+	(void)state;
+	names(CD "filename*0=a.; filename*1=exe", "a.exe", 1, 0);
+	names(CD "filename*0*=''a%2e; filename*1=e; filename*2*=%78e", "a.exe", 1, 0);
+	names(CD "filename*0=\"a.\";\r\n size=5; filename*1=exe; x=y", "a.exe", 1, 0);
+	names(CD "filename*0=a.; filename*1=ex", "a.exe", 0, 1);
+	names("Content-Type: a/b; name*0=a.; name*1=exe", "a.exe", 1, 0);
+	/* beside one for others */
+	names(CD "filename=b; filename*0=a.; filename*1=exe", "a.exe", 1, 1);
+	names(CD "filename*0=a.; filename*1=exe; filename=b", "a.exe", 1, 1);
+	names(CD "filename*0=a.exe; name*0=b", "a.exe", 1, 1);
+	/* a digit of %XX is in one piece with it */
+	names(CD "filename*0*=''a%2; filename*1*=eexe", "a%2eexe", 1, 0);
+	/* in no order: it may be any name. In front of that stands what has come */
+	names(CD "filename*1=exe; filename*0=a.", "b", 1, 2);
+	names(CD "filename*0=a; filename*2=c", "b", 1, 2);
+	names(CD "filename*0=a; name=c; filename*1=b", "b", 1, 3);
+	names(CD "filename*0=a; filename*0=b", "b", 1, 1);
+	names(CD "filename*9=a; filename*10=b", "b", 1, 1);
+	names(CD "filename*99999999999=a; filename*99999999999=b", "x", 2, 2);
+	names(CD "filename*0=a; filename*1=b\r\n" CD "filename*2=c", "ab", 2, 1);
+}
+
+static void test_where_file_names_end(void **state)
+{
+	(void)state;
+	/* to some; with "not" it is the whole */
+	names(CD "filename=\"a.exe\" b", "a.exe", 1, 1);
+	names(CD "filename=\"a.exe\" b", "a.exe b", 1, 0);
+	names(CD "filename=a.exe b", "a.exe", 1, 1);
+	names(CD "filename=a.exe\"b\"", "a.exe", 1, 1);
+	names(CD "filename=a.exe(b)c", "a.exe", 1, 1);
+	names(CD "filename=a.exe(b)c", "a.exec", 1, 0);
+	names(CD "filename=a.exe (b)", "a.exe", 1, 0);
+	names(CD "filename=\"a.exe b\"", "a.exe", 0, 1);
+	names(CD "filename=b.exe a.exe", "a.exe", 0, 1);
+	/* nobody can say */
+	names(CD "filename=\"a; b=c", "x", 1, 1);
+	names(CD "filename=a(b; c=d", "x", 1, 1);
+	names(CD "filename=a; b=\"c", "x", 0, 1);
+}
+
+static void test_file_name_closes(void **state)
+{
+	const struct esmtp_table *t = table_of("exe", false);
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MIME_FILENAME_TEXT, t, ESMTP_ACTION_DROP);
+	RUN(&h, "rule#0(=?x?B?YS5leGU?=)", HEAD, CONTENT,
+	    C(CD "filename=\"=?x?B?YS5leGU?=\"; size=5\r\n\r\n.\r\n"));
+	/* at what shows that it has ended */
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MIME_FILENAME_TEXT, table_of("exe", false), ESMTP_ACTION_DROP);
+	RUN(&h, "rule#0(filename)", HEAD, CONTENT,
+	    C(CD "filename*0=ex;\r\n filename*1=e\r\n\r\n.\r\n"));
+	/* of the same part */
+	begin(&h);
+	rule(&h, ESMTP_MATCH_MIME_FILENAME_TEXT, table_of("exe", false), ESMTP_ACTION_COUNT);
+	cond(&h, ESMTP_MATCH_MIME_TYPE_TEXT, table_of("zip", false));
+	RUN(&h, "rule#0(b.exe)", HEAD, CONTENT,
+	    C("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" CD "filename=a.exe\r\n\r\n--x\r\n"
+	      "Content-Type: a/zip\r\n" CD "filename=b.exe\r\n\r\n--x--\r\n.\r\n"), OK);
 }
 
 int main(void)
@@ -592,6 +747,11 @@ int main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_field_closes),
 		cmocka_unit_test(test_media_types),
+		cmocka_unit_test(test_file_names),
+		cmocka_unit_test(test_encoded_file_names),
+		cmocka_unit_test(test_file_names_in_pieces),
+		cmocka_unit_test(test_where_file_names_end),
+		cmocka_unit_test(test_file_name_closes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

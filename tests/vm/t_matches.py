@@ -103,7 +103,7 @@ def case(n, match, at, past, steps, event):
     assert not quiet or counts[0] == 0, f"{quiet} fired at its limit: {counts}"
     if past is not None:
         assert counts[len(quiet)] >= 1, f"{loud[0]} did not fire: {counts}"
-        lines = [line for line in monitor.lines(1) if "matched Class" in line]
+        lines = monitor.lines_with("matched Class")
         assert lines and f"matched Class {len(quiet) + 1}: {event} " in lines[0], lines
     monitor.stop()
     if past is None:
@@ -207,6 +207,39 @@ def test_fields():
         same(str(fired()), "[0]")
 
 
+NAMES = (("filename=a.exe", True), ("filename=\"a.exe.pdf\"", False), ("name=a.exe", True), ("filename*=utf-8''a%2EeXe", True),
+         ("filename=\"=?utf-8?B?YS5leGU=?=\"", True), ("filename*0=\"a.e\";\r\n filename*1=xe", True),
+         ("filename*1=xe; filename*0=a.e", True), ("filename=\"a.exe\" .txt", True), ("filename=\"=?utf-8?Q?a.exe_b?=\"", False))
+
+
+def test_file_names():
+    """Names of attachments by regular expressions, however they are written; the one that is meant never arrives whole"""
+    def told(line):
+        rules(policy(line).replace("policy default", 'regex exe "\\.exe$" nocase\npolicy default', 1))
+
+    def mail(name):
+        where = "Content-Disposition: attachment; " if name.startswith("file") else "Content-Type: a/b; "
+        return [("C", b"To: b\r\n" + where.encode()), ("C", name.encode()), ("C", b"\r\n\r\nx\r\n.\r\n"), ("S", b"250 ok\r\n")]
+
+    for n, (name, bad) in enumerate(NAMES):
+        told("match mime filename regex exe log")
+        with Connection(bool(n % 2)) as link:
+            link.play(MAIL + mail(name))
+        same(str(fired()), f"[{int(bad)}]")
+        if bad:
+            told("match mime filename regex exe reset")
+            with Connection(bool(n % 2)) as link:
+                link.until_reset(MAIL + mail(name))
+            same(str(fired()), "[1]")
+    told("match not mime filename regex exe reset")
+    with Connection() as link:
+        link.play(MAIL + mail("filename=a.exe"))
+    same(str(fired()), "[0]")
+    with Connection(True) as link:
+        link.until_reset(MAIL + mail("filename=a.ex"))
+    same(str(fired()), "[1]")
+
+
 def test_parameters():
     """Parameters: pipelining that is not offered, special characters, and a policy that inherits"""
     rules(policy("pipelining deny", "match anomaly pipelining reset"))
@@ -237,4 +270,4 @@ def test_parameters():
 
 
 lab.up()
-lab.tests(test_fields, test_parameters, test_matches, test_counts_past_their_limits, test_not, test_several, test_masked_verbs)
+lab.tests(test_fields, test_file_names, test_parameters, test_matches, test_counts_past_their_limits, test_not, test_several, test_masked_verbs)

@@ -459,7 +459,7 @@ def test_every_rule(s):
     sets = {ESMTP_MATCH_EHLO_KEYWORD: __ESMTP_KW_MAX, ESMTP_MATCH_CMD_VERB: __ESMTP_VERB_MAX}
     others = {ESMTP_MATCH_MIME_ENCODING: __ESMTP_ENC_MAX, ESMTP_MATCH_ANOMALY: __ESMTP_ANOMALY_MAX}  # not to be masked
     texts = (ESMTP_MATCH_SENDER_TEXT, ESMTP_MATCH_RECIPIENT_TEXT, ESMTP_MATCH_MIME_TYPE_TEXT,
-             ESMTP_MATCH_HEADER_TEXT, ESMTP_MATCH_MAIL_RELAY)   # with tables: t_tables.py
+             ESMTP_MATCH_HEADER_TEXT, ESMTP_MATCH_MAIL_RELAY, ESMTP_MATCH_MIME_FILENAME_TEXT)   # with tables: t_tables.py
     facts = (ESMTP_MATCH_DECLARED_SIZE, ESMTP_MATCH_SPECIAL_CHARACTER)
     no_limit = (*sets, *others, *texts, *facts)
     simple = [(m, n, None, bool(n)) for m in range(1, __ESMTP_MATCH_MAX) if m not in no_limit for n in (0, 0xfffffffe)]

@@ -327,6 +327,7 @@ enum esmtp_match {
 	ESMTP_MATCH_HEADER_TEXT,		/* table: values of the message's fields of a name, unfolded */
 	ESMTP_MATCH_SPECIAL_CHARACTER,		/* | ` or NUL in a line of MAIL or RCPT; compares with nothing else */
 	ESMTP_MATCH_MAIL_RELAY,			/* table: domains; the way of an address in RCPT leads elsewhere */
+	ESMTP_MATCH_MIME_FILENAME_TEXT,		/* table: the name of an attachment, decoded */
 	__ESMTP_MATCH_MAX,
 };
 #define ESMTP_MATCH_MAX (__ESMTP_MATCH_MAX - 1)

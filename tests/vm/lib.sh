@@ -344,9 +344,16 @@ postfix_up()
 	}
 }
 
+# Who runs already still has the old parameters.
 postfix_reload()
 {
-	kill -HUP "$(cat "/var/spool/postfix-$1/pid/master.pid")"
+	local master pid before
+	master=$(tr -d ' ' <"/var/spool/postfix-$1/pid/master.pid")
+	mapfile -t before < <(pgrep -P "$master")
+	kill -HUP "$master"
+	for pid in "${before[@]}"; do
+		wait_for 10 process_gone "$pid"
+	done
 }
 
 postfix_down()

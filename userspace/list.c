@@ -177,8 +177,11 @@ static void list_guard(struct request *r)
 	struct nft_table t;
 
 	erec_init(&ignored);
-	if (nft_read(&t, &ignored))
-		r->o.ops->guard(&r->o, &t.guard);
+	if (!nft_read(&t, &ignored))
+		return;
+	if (!r->absolute)
+		guard_since_reset(&t.guard);
+	r->o.ops->guard(&r->o, &t.guard);
 }
 
 /**
@@ -285,27 +288,4 @@ bool command_list_exempt(struct request *r)
 	r->o.ops->exempt(&r->o, &t.config);
 	r->o.ops->end(&r->o);
 	return true;
-}
-
-/**
- * command_reset_counters() - esmtpctl reset counters
- * @r: the request
- *
- * Return: true if it worked.
- */
-bool command_reset_counters(struct request *r)
-{
-	struct kerror ke;
-	struct genl g;
-	int err;
-
-	if (!genl_open(&g, &r->errors))
-		return false;
-	err = genl_talk(&g, genl_request(&g, ESMTP_CMD_COUNTERS_RESET, NLM_F_ACK), NULL, NULL, &ke);
-	genl_close(&g);
-	if (err) {
-		erec_add(&r->errors, NULL, "%s", kerror_text(&ke));
-		return false;
-	}
-	return nft_reset_counters(&r->errors);
 }

@@ -158,7 +158,8 @@ static void put_guard(FILE *f, const struct guard *g)
 		return;
 	family(f, name, "counter", "Packets counted by the guard of table inet esmtp.");
 	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++)
-		labelled(f, name, "counter", guard_counter_name(n), NULL, NULL, g->packets[n]);
+		labelled(f, name, "counter", guard_counter_name(n), NULL, NULL,
+			 g->now[n].packets);
 }
 
 /**

@@ -97,6 +97,8 @@ void nft_flush_set(struct nft_batch *b, const char *name);
 void nft_put_table(struct nft_batch *b, const struct config *c, uint64_t generation,
 		   const struct guard *keep);
 void nft_delete_table(struct nft_batch *b);
+const char *nft_base_name(enum guard_counter counter);
+void nft_put_bases(struct nft_batch *b, const struct guard *g);
 
 /* nft_chain.c: its chains and rules */
 void nft_put_chains(struct nft_batch *b, const struct config *c);
@@ -117,6 +119,5 @@ void nft_put_cookie_own(struct nft_batch *b, const char *chain);
 
 /* nft_read.c: reading it back */
 bool nft_read(struct nft_table *t, struct erecs *errors);
-bool nft_reset_counters(struct erecs *errors);
 
 #endif

@@ -114,17 +114,20 @@ static int on_table(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static void read_counter(const struct nftnl_obj *o, struct nft_table *t)
+static void read_counter(struct nftnl_obj *o, struct nft_table *t)
 {
-	const char *name = nftnl_obj_get_str((struct nftnl_obj *)o, NFTNL_OBJ_NAME);
+	const char *name = nftnl_obj_get_str(o, NFTNL_OBJ_NAME);
+	const struct guard_count count = {
+		.packets = nftnl_obj_get_u64(o, NFTNL_OBJ_CTR_PKTS),
+		.bytes = nftnl_obj_get_u64(o, NFTNL_OBJ_CTR_BYTES),
+	};
 
-	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++)
-		if (!strcmp(name, guard_counter_name(n))) {
-			t->guard.packets[n] = nftnl_obj_get_u64((struct nftnl_obj *)o,
-								NFTNL_OBJ_CTR_PKTS);
-			t->guard.bytes[n] = nftnl_obj_get_u64((struct nftnl_obj *)o,
-							      NFTNL_OBJ_CTR_BYTES);
-		}
+	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++) {
+		if (!strcmp(name, guard_counter_name(n)))
+			t->guard.now[n] = count;
+		if (!strcmp(name, nft_base_name(n)))
+			t->guard.base[n] = count;
+	}
 }
 
 static void read_helper(struct nftnl_obj *o, struct nft_table *t)
@@ -606,31 +609,5 @@ bool nft_read(struct nft_table *t, struct erecs *errors)
 	else
 		erec_add(errors, NULL, "table inet %s cannot be read: %s", NFT_TABLE,
 			 kerror_text(&ke));
-	return false;
-}
-
-static int on_nothing(const struct nlmsghdr *nlh, void *data)
-{
-	(void)nlh;
-	(void)data;
-	return MNL_CB_OK;
-}
-
-/**
- * nft_reset_counters() - set the table's counters to zero
- * @errors: why not
- *
- * Return: true if it worked, or there is no table.
- */
-bool nft_reset_counters(struct erecs *errors)
-{
-	const uint32_t type = NFT_OBJECT_COUNTER;
-	struct kerror ke = { 0 };
-	int err = nft_ask(NFT_MSG_GETOBJ_RESET, NLM_F_DUMP, fill_objects, &type, on_nothing, NULL);
-
-	if (!err || err == -ENOENT)
-		return true;
-	ke.err = -err;
-	erec_add(errors, NULL, "the counters of table inet %s: %s", NFT_TABLE, kerror_text(&ke));
 	return false;
 }

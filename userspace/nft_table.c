@@ -74,9 +74,10 @@ static struct nftnl_obj *object_new(const char *name, uint32_t type)
 	return o;
 }
 
-static void object_send(struct nft_batch *b, struct nftnl_obj *o, const char *what)
+static void object_send(struct nft_batch *b, uint16_t type, uint16_t flags, struct nftnl_obj *o,
+			const char *what)
 {
-	struct nlmsghdr *nlh = nft_message(b, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, what);
+	struct nlmsghdr *nlh = nft_message(b, type, flags, what);
 
 	nftnl_obj_nlmsg_build_payload(nlh, o);
 	nft_message_done(b);
@@ -93,20 +94,59 @@ static void put_helper(struct nft_batch *b, const struct policy *p)
 	nftnl_obj_set_u16(o, NFTNL_OBJ_CT_HELPER_L3PROTO, NFPROTO_INET);
 	nftnl_obj_set_u8(o, NFTNL_OBJ_CT_HELPER_L4PROTO, IPPROTO_TCP);
 	b->loc = &p->loc;
-	object_send(b, o, mem_printf("ct helper %s, type \"%s\"", p->name, helper));
+	object_send(b, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, o,
+		    mem_printf("ct helper %s, type \"%s\"", p->name, helper));
 	b->loc = NULL;
+}
+
+/**
+ * nft_base_name() - the name of what remembers a counter's value at the last reset
+ * @counter: the counter
+ *
+ * Return: the name.
+ */
+const char *nft_base_name(enum guard_counter counter)
+{
+	return mem_printf("%s-at-reset", guard_counter_name(counter));
+}
+
+static void put_counter(struct nft_batch *b, uint16_t flags, const char *name,
+			const struct guard_count *count)
+{
+	struct nftnl_obj *o = object_new(name, NFT_OBJECT_COUNTER);
+
+	nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_PKTS, count->packets);
+	nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_BYTES, count->bytes);
+	object_send(b, NFT_MSG_NEWOBJ, NLM_F_CREATE | flags, o, mem_printf("counter %s", name));
+}
+
+/**
+ * nft_put_bases() - remember the counters' values at the last reset, in place of those before
+ * @b: the transaction
+ * @g: their values
+ *
+ * The counters themselves go on, for those who record them. No rule refers to what remembers them.
+ */
+void nft_put_bases(struct nft_batch *b, const struct guard *g)
+{
+	const char *name;
+
+	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++) {
+		name = nft_base_name(n);
+		/* Only what exists can be deleted, and a counter cannot be changed. */
+		put_counter(b, 0, name, &g->base[n]);
+		object_send(b, NFT_MSG_DELOBJ, 0, object_new(name, NFT_OBJECT_COUNTER),
+			    mem_printf("counter %s", name));
+		put_counter(b, NLM_F_EXCL, name, &g->base[n]);
+	}
 }
 
 /* Counters go on counting over a reload. */
 static void put_counters(struct nft_batch *b, const struct guard *keep)
 {
-	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++) {
-		struct nftnl_obj *o = object_new(guard_counter_name(n), NFT_OBJECT_COUNTER);
-
-		nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_PKTS, keep->packets[n]);
-		nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_BYTES, keep->bytes[n]);
-		object_send(b, o, mem_printf("counter %s", guard_counter_name(n)));
-	}
+	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++)
+		put_counter(b, NLM_F_EXCL, guard_counter_name(n), &keep->now[n]);
+	nft_put_bases(b, keep);
 }
 
 static const uint8_t kinds[] = { KEY_IPV4, KEY_IPV6, KEY_PORT };

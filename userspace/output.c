@@ -40,6 +40,18 @@ static const char *const guard_names[GUARD_COUNTERS][2] = {
 };
 
 /**
+ * guard_since_reset() - count from the last reset on
+ * @g: counters as if nothing had ever been reset; changed
+ */
+void guard_since_reset(struct guard *g)
+{
+	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++) {
+		g->now[n].packets -= g->base[n].packets;
+		g->now[n].bytes -= g->base[n].bytes;
+	}
+}
+
+/**
  * guard_counter_name() - the name of a counter in the nft table
  * @counter: the counter
  *

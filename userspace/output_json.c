@@ -314,8 +314,8 @@ static void guard(struct output *o, const struct guard *g)
 	}
 	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++)
 		json_object_set_new(j, guard_counter_name(n),
-				    json_pack("{s:o, s:o}", "packets", number(g->packets[n]),
-					      "bytes", number(g->bytes[n])));
+				    json_pack("{s:o, s:o}", "packets", number(g->now[n].packets),
+					      "bytes", number(g->now[n].bytes)));
 	add(o, "table", j);
 }
 

@@ -327,7 +327,7 @@ static void guard(struct output *o, const struct guard *g)
 	gap(o);
 	fputs("Table: inet esmtp\n", o->f);
 	for (enum guard_counter n = 0; n < GUARD_COUNTERS; n++)
-		put_counter(o, guard_counter_text(n), "packet", g->packets[n]);
+		put_counter(o, guard_counter_text(n), "packet", g->now[n].packets);
 }
 
 static const char *address(uint8_t family, const uint8_t *addr, char buf[INET6_ADDRSTRLEN])

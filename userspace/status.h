@@ -35,16 +35,19 @@ enum guard_counter {
 /**
  * struct guard - counters of the nft table
  * @present: there is a table
- * @packets: by enum guard_counter
- * @bytes: by enum guard_counter
+ * @now: by enum guard_counter
+ * @base: what they were at the last reset
  */
 struct guard {
 	bool present;
-	uint64_t packets[GUARD_COUNTERS];
-	uint64_t bytes[GUARD_COUNTERS];
+	struct guard_count {
+		uint64_t packets;
+		uint64_t bytes;
+	} now[GUARD_COUNTERS], base[GUARD_COUNTERS];
 };
 
 const char *guard_counter_name(enum guard_counter counter);
 const char *guard_counter_text(enum guard_counter counter);
+void guard_since_reset(struct guard *g);
 
 #endif

@@ -632,7 +632,7 @@ static int print_metrics(void)
 	struct policy *p = policy_new(10), *q = policy_new(0);
 	struct config c = { .policies = p };
 	struct status s = { .version = "1.\"2\"\\", .generation = UINT64_MAX, .sessions = 3 };
-	struct guard g = { .present = true, .packets = { 1, 2, 3, UINT64_MAX } };
+	struct guard g = { .present = true, .now = { { 1, 0 }, { 2, 0 }, { 3, 0 }, { UINT64_MAX, 0 } } };
 
 	p->next = q;
 	q->name = "back\\slash";

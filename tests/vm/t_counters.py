@@ -137,7 +137,7 @@ def guard_count(option):
 def guard_readers():
     """so it is with the counters of the nft table, also where two reset at once while a third loads"""
     def stray():
-        raw = Raw("client", 40000, RAW["server"][False])
+        raw = Raw("client", 40000, RAW["server"][False], 25)
         raw.send(flags=ACK)
         raw.close()
 

@@ -104,6 +104,10 @@ def test_unanswered():
         is_refused(mine[-1])
 
 
+def timeout(seconds):
+    run("router", "sysctl", "-qw", f"net.netfilter.nf_conntrack_tcp_timeout_syn_recv={seconds}")
+
+
 def test_ends():
     """a reset of either end makes room, and so does the end of the entry, by time or by hand"""
     for v6 in False, True:
@@ -119,16 +123,13 @@ def test_ends():
         run("router", "conntrack", "-D", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp", "--sport", str(mine[2].c.sport))
         mine.append(opened(v6=v6))
         is_refused(v6=v6)
-        with lab.ns("router"), open("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_syn_recv", "w+",
-                                    encoding="ascii") as f:
-            f.write("2")
-            f.flush()
-            limit()
-            mine = fill(v6=v6)
-            is_refused(v6=v6)
-            time.sleep(3)
-            f.write("60")
-            # A dead entry goes when somebody looks at it.
+        timeout(5)
+        limit()
+        mine = fill(v6=v6)
+        is_refused(v6=v6)
+        timeout(60)
+        time.sleep(6)
+        # A dead entry goes when somebody looks at it.
             run("router", "conntrack", "-L", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp")
             fill(v6=v6)
             is_refused(v6=v6)

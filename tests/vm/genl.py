@@ -75,6 +75,8 @@ def parse(raw):
     found = []
     while len(raw) >= 4:
         length, kind = struct.unpack_from("=HH", raw)
+        if length < 4:
+            break
         found.append((kind & 0x3fff, raw[4:length]))
         raw = raw[(length + 3) & ~3:]
     return found

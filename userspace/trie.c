@@ -103,6 +103,13 @@ static uint32_t descend(struct domains *d, uint32_t state, uint8_t c)
 	return child;
 }
 
+static bool has_control(const char *s)
+{
+	while ((uint8_t)*s >= ' ' && *s != 0x7f)
+		s++;
+	return *s;
+}
+
 /* A domain without the dot that may end it, or NULL and the reason. */
 static const char *check_domain(const char *s, size_t n)
 {
@@ -159,6 +166,8 @@ const char *domains_add(struct domains *d, const char *element)
 
 	if (n > ELEMENT_MAX)
 		return "an address has at most 320 characters";
+	if (has_control(element))
+		return "an address has no control characters";
 	if (at == element)
 		return "a domain stands without @ here";
 	if (kind == KIND_BELOW)

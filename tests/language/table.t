@@ -65,4 +65,6 @@ domains d BÜCHER.example => ok
 domains d xn--zz => error: 11-16: this is no domain: string contains invalid punycode data
 domains d a@-ü.example => error: 11-23: this is no domain: string start/ends with forbidden hyphen
 domains d "[192.0.2.1" => error: 11-22: the address in brackets does not end
+domains d "[11]" => error: 11-17: an address has no control characters
+domains d "a@b" => error: 11-16: an address has no control characters
 domains d a\ndomains d b => error: 9-9: there is a regex or a list d already

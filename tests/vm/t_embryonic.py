@@ -130,10 +130,9 @@ def test_ends():
         timeout(60)
         time.sleep(6)
         # A dead entry goes when somebody looks at it.
-            run("router", "conntrack", "-L", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp")
-            fill(v6=v6)
-            is_refused(v6=v6)
-            f.write("60")
+        run("router", "conntrack", "-L", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp")
+        fill(v6=v6)
+        is_refused(v6=v6)
 
 
 def test_servers():

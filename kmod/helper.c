@@ -64,13 +64,20 @@ static int came_by(const struct esmtp_packet *pkt)
 	return iif ?: skb->skb_iif;
 }
 
+/* The interface that a packet leaves by. */
+static int leaves_by(const struct esmtp_packet *pkt)
+{
+	const struct dst_entry *dst = skb_dst(pkt->skb);
+
+	return dst ? dst->dev->ifindex : 0;
+}
+
 /* Leaves by the interface that it came by. */
 static bool turns_back(const struct esmtp_packet *pkt)
 {
-	const struct dst_entry *dst = skb_dst(pkt->skb);
 	int iif = came_by(pkt);
 
-	return iif && dst && dst->dev->ifindex == iif;
+	return iif && leaves_by(pkt) == iif;
 }
 
 /*
@@ -88,7 +95,9 @@ static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt,
 	if (test_bit(ESMTP_ISN_SERVER, &hd->seen))
 		return;
 	hd->isn[ESMTP_DIR_CLIENT] = pkt->seq;
-	if (came_by(pkt) && !turns_back(pkt))
+	if (!came_by(pkt))
+		hd->syn_left_by = leaves_by(pkt);
+	else if (!turns_back(pkt))
 		set_bit(ESMTP_BETWEEN, &hd->seen);
 	set_bit(ESMTP_ISN_CLIENT, &hd->seen);
 }
@@ -128,18 +137,33 @@ static void note_synack(struct esmtp_help *hd, const struct esmtp_packet *pkt,
  * answers to the server comes by, in the server's own numbers. It is sent by this machine: what a
  * client sends came by an interface.
  */
-static void note_synproxy(struct esmtp_help *hd, const struct nf_conn *ct,
-			  const struct esmtp_packet *pkt)
+static void note_proxy_ack(struct esmtp_help *hd,
+			   const struct esmtp_packet *pkt)
 {
 	struct esmtp_options opt;
 
-	if (pkt->dir != ESMTP_DIR_CLIENT || !pkt->has_ack || pkt->len ||
-	    pkt->fin || pkt->rst || pkt->skb->skb_iif ||
-	    !nfct_synproxy(ct) || !test_bit(ESMTP_ISN_CLIENT, &hd->seen) ||
+	if (!pkt->has_ack || pkt->len || pkt->fin || pkt->rst ||
+	    test_bit(ESMTP_ISN_SERVER, &hd->seen) ||
+	    !test_bit(ESMTP_ISN_CLIENT, &hd->seen) ||
 	    pkt->seq != hd->new_isn + 1)
 		return;
 	esmtp_packet_options(pkt, &opt);
 	note_numbers(hd, pkt->ack - 1, opt.stamped);
+}
+
+/*
+ * The SYN came by no interface that would tell where the client is. What synproxy then says to the
+ * client does, before anything else passes.
+ */
+static void note_synproxy(struct esmtp_help *hd, const struct nf_conn *ct,
+			  const struct esmtp_packet *pkt)
+{
+	if (pkt->skb->skb_iif || !nfct_synproxy(ct))
+		return;
+	if (pkt->dir == ESMTP_DIR_CLIENT)
+		note_proxy_ack(hd, pkt);
+	else if (leaves_by(pkt) != hd->syn_left_by)
+		set_bit(ESMTP_BETWEEN, &hd->seen);
 }
 
 /* Returns false: drop. */
@@ -349,8 +373,7 @@ static int help(struct sk_buff *skb, unsigned int protoff, struct nf_conn *ct,
 		return handshake(en, ct, hd, &pkt);
 	if (!tidy(en, &pkt))
 		return NF_DROP;
-	if (!test_bit(ESMTP_ISN_SERVER, &hd->seen))
-		note_synproxy(hd, ct, &pkt);
+	note_synproxy(hd, ct, &pkt);
 	/* Nothing is allocated before there is something to read, or an end to remember. */
 	if (!pkt.len && !pkt.fin && !READ_ONCE(hd->session))
 		return !esmtp_window_first(en, ct, &pkt) || no_memory(en) ?

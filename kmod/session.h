@@ -216,12 +216,14 @@ enum esmtp_seen {
  * @session: NULL before the first payload byte, ESMTP_TOMBSTONE once the entry is being destroyed
  * @isn: initial sequence numbers, by direction
  * @new_isn: of a SYN on a connection that seems to exist; counts if the server takes it up
+ * @syn_left_by: interface that a SYN of this machine's left by, 0 = it came by one
  * @seen: bits by enum esmtp_seen; SYN and SYN/ACK may be looked at on two CPUs at once
  */
 struct esmtp_help {
 	struct esmtp_session *session;
 	u32 isn[ESMTP_DIRS];
 	u32 new_isn;
+	int syn_left_by;
 	unsigned long seen;
 };
 

@@ -4,7 +4,7 @@
 """Segments that an end sends to itself in the other's name, to have its bytes taken for something else."""
 import lab
 from t_links import vrf
-from lab import ACK, RAW, Raw, begin, grows, inspect, raw_pair, rules, talk
+from lab import ACK, RAW, SYN, Raw, begin, grows, inspect, raw_pair, rules, run, talk
 
 
 def double(side, peer):
@@ -48,6 +48,50 @@ def test_reply():
         talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
 
 
+def proxied(v6):
+    """Two ends whose connection a synproxy of ours opens: as many as may be are half-open."""
+    half, peer = Raw("client", 29999, RAW["server"][v6], 25), Raw("server", 25, RAW["client"][v6], 29999)
+    half.send(flags=SYN)
+    assert peer.get(1), "no SYN came to the server"
+    peer.rcv = half.snd
+    peer.send(flags=SYN | ACK)
+    assert half.get(1), "no SYN/ACK came to the client"
+    lab._port += 1
+    c = Raw("client", lab._port, RAW["server"][v6], 25, 1000000)
+    s = Raw("server", 25, RAW["client"][v6], lab._port, 2000000)
+    with grows(table__cookies=1, table__cookie_answers=1):
+        c.send(flags=SYN, options=lab.option(lab.MSS, b"\5\xb4"))
+        c.rcv = c.get().seq + 1 & 0xffffffff
+        c.ack()
+        s.rcv = s.get().seq + 1 & 0xffffffff
+        s.send(flags=SYN | ACK)
+        assert s.get().flags == ACK and c.get().flags == ACK
+    assert s.snd != c.rcv, "nothing is translated"
+    return c, s
+
+
+def test_proxied():
+    """nor anything of these where a synproxy opened the connection; what passed would tell how it translates"""
+    for v6 in False, True:
+        rules(inspect().replace("policy default\n", "policy default embryonic 1\n"))
+        c, s = proxied(v6)
+        with grows(stale=1):
+            double("client", s).send(b"220 not mx\r\n")
+            c.silent()
+        begin(c, s)
+        c.send(b"NOOP abc\r\n")
+        s.want(b"NOOP abc\r\n")
+        with grows(stale=1, rewritten=1):
+            double("client", s).send(flags=ACK)
+            assert c.get(0.3) is None
+            c.send(b"STARTTLS\r\n", seq=c.snd - 10)
+            s.want(b"NOOP abc\r\n", seq=s.rcv - 10)
+        s.ack()
+        talk(s, c, b"250 ok\r\n")
+        run("router", "conntrack", "-D", "-p", "tcp", "-f", "ipv6" if v6 else "ipv4")
+    rules(inspect())
+
+
 def test_command():
     """nor does a command in the client's name, sent by the server"""
     for v6 in False, True:
@@ -79,4 +123,4 @@ def test_vrf_spoof():
 if __name__ == "__main__":
     lab.up()
     rules(inspect())
-    lab.tests(test_ack, test_reply, test_command, test_vrf_spoof)
+    lab.tests(test_ack, test_reply, test_command, test_proxied, test_vrf_spoof)

@@ -265,6 +265,24 @@ struct esmtp_ns_table *esmtp_table_get(const struct esmtp_table_set *set,
 	return t;
 }
 
+static bool takes_the_same(const struct esmtp_ns_table *a,
+			   const struct esmtp_ns_table *b)
+{
+	return a->size == b->size && !strcmp(a->name, b->name) &&
+	       !memcmp(a->data, b->data, a->size);
+}
+
+void esmtp_tables_pair(struct esmtp_table_set *set,
+		       const struct esmtp_table_set *old)
+{
+	u32 i, j;
+
+	for (i = 0; set && i < set->n; i++)
+		for (j = 0; old && j < old->n; j++)
+			if (takes_the_same(set->v[i], old->v[j]))
+				set->v[i]->before = old->v[j];
+}
+
 static void table_release(struct kref *ref)
 {
 	kvfree(container_of(ref, struct esmtp_ns_table, ref));

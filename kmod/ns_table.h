@@ -16,6 +16,8 @@
  * @size: bytes of the table
  * @source_size: bytes of its source
  * @have: bytes that have come, of both
+ * @before: table of the configuration before it of the same name that takes the same texts, or NULL; compared,
+ *	    never followed, while this one is put in force
  * @name: NUL-terminated
  * @data: the table, behind it its source
  */
@@ -25,6 +27,7 @@ struct esmtp_ns_table {
 	u32 size;
 	u32 source_size;
 	u32 have;
+	const struct esmtp_ns_table *before;
 	char name[ESMTP_POLICY_NAME_MAX + 1];
 	u8 data[] __aligned(sizeof(u64));
 };
@@ -87,6 +90,16 @@ bool esmtp_tables_complete(const struct esmtp_table_set *set);
  */
 struct esmtp_ns_table *esmtp_table_get(const struct esmtp_table_set *set,
 				       u32 id);
+
+/**
+ * esmtp_tables_pair() - find the tables that are what they were before
+ * @set: (MAYBE NULL) tables of the stage
+ * @old: (MAYBE NULL) those that are running
+ *
+ * Context: process. Each table is compared once, however many rules use it.
+ */
+void esmtp_tables_pair(struct esmtp_table_set *set,
+		       const struct esmtp_table_set *old);
 
 /** esmtp_table_put() - give a reference back; any context; NULL is nothing */
 void esmtp_table_put(struct esmtp_ns_table *t);

@@ -368,6 +368,7 @@ static void counters_keep(struct esmtp_net *en)
 	struct esmtp_ns_policy *p, *old;
 	u8 slot, i;
 
+	esmtp_tables_pair(en->stage->tables, en->tables);
 	for (slot = 0; slot < ESMTP_SLOTS; slot++) {
 		p = en->stage->slot[slot];
 		for (i = 0; p && i < ESMTP_SLOTS; i++) {

@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/refcount.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/u64_stats_sync.h>
 
@@ -128,17 +129,13 @@ void esmtp_fired_free(struct esmtp_fired **fired, u32 n)
 	kvfree(fired);
 }
 
-/* Of the same name, and they take the same texts. */
-static bool same_table(const struct esmtp_table *a, const struct esmtp_table *b)
+/* What the conditions of a rule of old and of a new one ask; see esmtp_tables_pair(). */
+static bool same_table(const struct esmtp_table *old,
+		       const struct esmtp_table *table)
 {
-	const struct esmtp_ns_table *x, *y;
-
-	if (!a || !b || a == b)
-		return a == b;
-	x = esmtp_table_ns(a);
-	y = esmtp_table_ns(b);
-	return x->size == y->size && !strcmp(x->name, y->name) &&
-	       !memcmp(x->data, y->data, x->size);
+	if (!old || !table)
+		return old == table;
+	return esmtp_table_ns(table)->before == esmtp_table_ns(old);
 }
 
 static bool same_cond(const struct esmtp_cond *a, const struct esmtp_cond *b)
@@ -201,6 +198,7 @@ void esmtp_policy_inherit(struct esmtp_ns_policy *p,
 	esmtp_totals_put(p->totals);
 	p->totals = totals_get(old->totals);
 	for (i = 0; i < p->engine.n_rules; i++) {
+		cond_resched();
 		j = rule_find(&old->engine, next, &p->engine,
 			      &p->engine.rules[i], taken);
 		if (j == old->engine.n_rules)

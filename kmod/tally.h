@@ -47,7 +47,7 @@ void esmtp_fired_free(struct esmtp_fired **fired, u32 n);
  * @p: policy that nobody counts in yet
  * @old: policy of the same name
  *
- * Cannot fail. Context: process.
+ * The tables of both configurations are paired. Cannot fail. Context: process.
  */
 void esmtp_policy_inherit(struct esmtp_ns_policy *p,
 			  const struct esmtp_ns_policy *old);

@@ -81,11 +81,26 @@ static bool turns_back(const struct esmtp_packet *pkt)
 }
 
 /*
+ * Whether the SYN tells that its two ends are behind different interfaces. One of this machine's is
+ * behind none, but what it says to itself turns back; and synproxy's may be anybody's.
+ */
+static bool is_between(const struct nf_conn *ct,
+		       const struct esmtp_packet *pkt)
+{
+	const struct dst_entry *dst = skb_dst(pkt->skb);
+
+	if (came_by(pkt))
+		return !turns_back(pkt);
+	return dst && !(dst->dev->flags & IFF_LOOPBACK) &&
+	       !netif_is_l3_master(dst->dev) && !nfct_synproxy(ct);
+}
+
+/*
  * A SYN counts while the connection is being opened. Later it may be a trick to move our idea
  * of the numbers: it counts only if the server takes it up with a new number of its own.
  */
-static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt,
-		     bool stamped)
+static void note_syn(struct esmtp_help *hd, const struct nf_conn *ct,
+		     const struct esmtp_packet *pkt, bool stamped)
 {
 	if (pkt->seq != hd->new_isn)
 		clear_bit(ESMTP_SYN_STAMPED, &hd->seen);
@@ -95,9 +110,8 @@ static void note_syn(struct esmtp_help *hd, const struct esmtp_packet *pkt,
 	if (test_bit(ESMTP_ISN_SERVER, &hd->seen))
 		return;
 	hd->isn[ESMTP_DIR_CLIENT] = pkt->seq;
-	if (!came_by(pkt))
-		hd->syn_left_by = leaves_by(pkt);
-	else if (!turns_back(pkt))
+	hd->syn_left_by = leaves_by(pkt);
+	if (is_between(ct, pkt))
 		set_bit(ESMTP_BETWEEN, &hd->seen);
 	set_bit(ESMTP_ISN_CLIENT, &hd->seen);
 }
@@ -219,7 +233,7 @@ static unsigned int handshake(struct esmtp_net *en, const struct nf_conn *ct,
 	if (!plain_syn(en, pkt, &opt))
 		return NF_DROP;
 	if (pkt->dir == ESMTP_DIR_CLIENT && !pkt->has_ack)
-		note_syn(hd, pkt, opt.stamped);
+		note_syn(hd, ct, pkt, opt.stamped);
 	else if (pkt->dir == ESMTP_DIR_SERVER && pkt->has_ack)
 		note_synack(hd, pkt, opt.stamped);
 	return NF_ACCEPT;

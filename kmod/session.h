@@ -216,7 +216,7 @@ enum esmtp_seen {
  * @session: NULL before the first payload byte, ESMTP_TOMBSTONE once the entry is being destroyed
  * @isn: initial sequence numbers, by direction
  * @new_isn: of a SYN on a connection that seems to exist; counts if the server takes it up
- * @syn_left_by: interface that a SYN of this machine's left by, 0 = it came by one
+ * @syn_left_by: interface that the SYN left by
  * @seen: bits by enum esmtp_seen; SYN and SYN/ACK may be looked at on two CPUs at once
  */
 struct esmtp_help {

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # withstands
 """Segments that an end sends to itself in the other's name, to have its bytes taken for something else."""
+import socket
+
 import lab
 from t_links import vrf
 from lab import ACK, RAW, SYN, Raw, begin, grows, inspect, raw_pair, rules, run, talk
@@ -103,6 +105,42 @@ def test_command():
         talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
 
 
+def here(v6):
+    """A client on this machine, and a server."""
+    address = "fd00:2::1" if v6 else "10.0.2.1"
+    with lab.ns("router"):
+        c = socket.socket(lab.family(v6), socket.SOCK_STREAM)
+    c.bind((address, 0))
+    s = Raw("server", 25, address, c.getsockname()[1], 2000000)
+    c.setblocking(False)
+    c.connect_ex((RAW["server"][v6], 25))
+    s.rcv = s.get().seq + 1
+    s.send(flags=SYN | ACK)
+    assert s.get().flags == ACK
+    c.settimeout(10)
+    return c, s
+
+
+def test_own_command():
+    """nor a command in the name of this machine, sent by the server that it speaks to: answers are not taken for others"""
+    for v6 in False, True:
+        c, s = here(v6)
+        s.send(b"220 mx\r\n")
+        lab.same(lab.read(c, 8), b"220 **\r\n")
+        c.sendall(b"EHLO c\r\n")
+        s.want(b"EHLO c\r\n")
+        s.ack()
+        other = Raw("server", c.getsockname()[1], RAW["server"][v6], 25, address=c.getsockname()[0])
+        other.snd, other.rcv = s.rcv, s.snd
+        # IPv4 drops what comes in its own name before that.
+        with grows(stale=int(v6)):
+            other.send(b"DATA\r\n")
+            s.silent()
+        s.send(b"250-mx\r\n250 STARTTLS\r\n")
+        lab.same(lab.read(c, 22), b"250-mx\r\n250 XXXXXXXA\r\n")
+        c.close()
+
+
 def test_vrf_spoof():
     """in a VRF too, a 354 in the server's name does not arrive"""
     bad = []
@@ -123,4 +161,4 @@ def test_vrf_spoof():
 if __name__ == "__main__":
     lab.up()
     rules(inspect())
-    lab.tests(test_ack, test_reply, test_command, test_proxied, test_vrf_spoof)
+    lab.tests(test_ack, test_reply, test_command, test_proxied, test_own_command, test_vrf_spoof)

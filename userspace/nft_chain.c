@@ -342,14 +342,6 @@ static void put_limits(struct nft_batch *b, const struct config *c)
 	}
 }
 
-static void put_cookies(struct nft_batch *b)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(cookie_chains); i++) {
-		put_base_chain(b, cookie_chains[i].name, cookie_chains[i].hook, PRI_COOKIES);
-		nft_put_cookie_chain(b, cookie_chains[i].name);
-	}
-}
-
 static void put_policy_rules(struct nft_batch *b, const struct config *c, const struct policy *p)
 {
 	char chain[CHAIN_NAME_MAX];
@@ -416,15 +408,15 @@ static void put_guard_jumps(struct nft_batch *b, const char *chain, bool cookies
 }
 
 /* The class as the packet's own addresses show it, read in its direction or in the other one. */
-static void put_guard_class_way(struct nft_batch *b, const struct inspect *l, const struct class *k,
-				bool back, enum side host)
+static void put_spared_class_way(struct nft_batch *b, const char *chain, const struct inspect *l,
+				 const struct class *k, bool back, enum side host)
 {
 	enum side src = back ? PACKET_DADDR : PACKET_SADDR;
 	enum side dst = back ? PACKET_SADDR : PACKET_DADDR;
 	struct nftnl_rule *r;
 
 	for (int v6 = 0; v6 < 2; v6++) {
-		r = rule_new(CHAIN_GUARD);
+		r = rule_new(chain);
 		if (!expr_class_addrs(r, k, v6 ? KEY_IPV6 : KEY_IPV4, host, src, dst)) {
 			nftnl_rule_free(r);
 			continue;
@@ -434,22 +426,23 @@ static void put_guard_class_way(struct nft_batch *b, const struct inspect *l, co
 	}
 }
 
-static void put_guard_class(struct nft_batch *b, const struct inspect *l, const struct class *k)
+static void put_spared_class(struct nft_batch *b, const char *chain, const struct inspect *l,
+			     const struct class *k)
 {
 	bool host = k->lines & 1u << CLASS_HOST;
 	bool ends = k->lines & (1u << CLASS_SADDR | 1u << CLASS_DADDR);
 
 	b->loc = &l->loc;
 	for (int back = 0; back <= ends; back++) {
-		put_guard_class_way(b, l, k, back, PACKET_SADDR);
+		put_spared_class_way(b, chain, l, k, back, PACKET_SADDR);
 		if (host)
-			put_guard_class_way(b, l, k, back, PACKET_DADDR);
+			put_spared_class_way(b, chain, l, k, back, PACKET_DADDR);
 	}
 	b->loc = NULL;
 }
 
 /* Only addresses decide whether a class is exempt here: without a tuple nothing else is sure. */
-static void put_guard_classes(struct nft_batch *b, const struct config *c)
+static void put_spared_classes(struct nft_batch *b, const struct config *c, const char *chain)
 {
 	const unsigned int unsure = 1u << CLASS_DPORT | 1u << CLASS_IIFNAME | 1u << CLASS_OIFNAME;
 	const struct class *k;
@@ -458,7 +451,23 @@ static void put_guard_classes(struct nft_batch *b, const struct config *c)
 	for (const struct inspect *l = c->inspect; l && l->kind == INSPECT_EXEMPT; l = l->next) {
 		k = config_class(c, l->class);
 		if (!(k->lines & unsure))
-			put_guard_class(b, l, k);
+			put_spared_class(b, chain, l, k);
+	}
+}
+
+/* What is exempt, as far as its packets tell. */
+static void put_spared(struct nft_batch *b, const struct config *c, const char *chain)
+{
+	put_exempt(b, c, chain, PACKET_SADDR, PACKET_DADDR);
+	put_spared_classes(b, c, chain);
+}
+
+static void put_cookies(struct nft_batch *b, const struct config *c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cookie_chains); i++) {
+		put_base_chain(b, cookie_chains[i].name, cookie_chains[i].hook, PRI_COOKIES);
+		put_spared(b, c, cookie_chains[i].name);
+		nft_put_cookie_chain(b, cookie_chains[i].name);
 	}
 }
 
@@ -504,8 +513,7 @@ static void put_guard_syn(struct nft_batch *b)
 static void put_guard(struct nft_batch *b, const struct config *c)
 {
 	put_guard_syn(b);
-	put_exempt(b, c, CHAIN_GUARD, PACKET_SADDR, PACKET_DADDR);
-	put_guard_classes(b, c);
+	put_spared(b, c, CHAIN_GUARD);
 	put_guard_loopback(b, NFT_META_IIFNAME);
 	put_guard_loopback(b, NFT_META_OIFNAME);
 	put_guard_verdict(b, CT_STATE_INVALID, GUARD_INVALID, NF_DROP);
@@ -536,7 +544,7 @@ void nft_put_chains(struct nft_batch *b, const struct config *c)
 		put_limits(b, c);
 	put_guard(b, c);
 	if (config_cookies(c)) {
-		put_cookies(b);
+		put_cookies(b, c);
 		nft_put_cookie_own(b, "postrouting");
 	}
 	put_guard_jumps(b, "prerouting", config_cookies(c));

@@ -12,6 +12,7 @@ policy default { banner mask; tls deny; match ehlo-reply-parameter others mask; 
 inspect { %s; }
 """
 DIALLED = {False: "10.0.9.1", True: "fd00:9::1"}
+SPARE = {False: "10.0.1.79", True: "fd00:1::79"}
 NAT = """table inet forwards {
 	chain pre {
 		type nat hook prerouting priority dstnat
@@ -123,6 +124,22 @@ for v6, target, peer in (False, SERVER4, CLIENT4), (True, SERVER6, CLIENT6):
         time.sleep(0.5)
         same(8, grown(answers, "table.cookie-answers"), "cookie-answers")
         same(had, len(server.sessions), "sessions")
+    with check(f"{family}: packets of an exempt host that belong to no connection pass all the same"):
+        spare = SPARE[v6]
+        mac = ":".join(f"{b:02x}" for b in lab.hardware("client", "c0"))
+        run("router", "ip", "neigh", "replace", spare, "lladdr", mac, "dev", "rc", "nud", "permanent")
+        for before_, line in (f"exempt {{ {spare} }}", "default"), (f"class old {{ saddr {spare}; }}",
+                                                                   "class old exempt; default"):
+            load(f"{line} policy default embryonic {N}", before_)
+            fill(v6).send(1)
+            again = counters()
+            raw = lab.Raw("client", port, target, 25, address=spare)
+            raw.send(b"NOOP\r\n")
+            seg = raw.get(2)
+            assert seg and seg.flags & lab.RST, f"the server has not answered: {seg}"
+            same(0, grown(again, "table.cookie-answers"), "cookie-answers")
+        load()
+        syns = fill(v6)
     with check(f"{family}: where one has ended the next SYN passes without a cookie"):
         run("router", "conntrack", "-D", "-f", "ipv6" if v6 else "ipv4", "-p", "tcp", "--state", "SYN_RECV")
         again = counters()

@@ -147,6 +147,17 @@ def test_weak_set_up():
     assert code == 0, f"it fails without the back door, too: {why}\n{text}"
 
 
+def test_other_end_of_data():
+    """a DATA whose line ends elsewhere, for other bytes were first: content too ends elsewhere, and is closed for others"""
+    cut = "".join(f"seg {n} 1\n" for n in range(5))
+    for fam in 4, 6:
+        text = f"family {fam}\nisn 1000000\nstage \"DATA\\r\\n\"\n{cut}" \
+               'seg 0 6 other "D\\r\\nXEX"\nstage ".\\r\\n"\nstage "QUIT\\r\\n"\nseg 2 3 other "XEX"\n'
+        with lab.grows(conflict=1):
+            code, said_ = evade("--schedule", "-", text=text)
+        assert code == 0, said_
+
+
 #
 # What a schedule cannot say.
 #
@@ -329,5 +340,6 @@ if __name__ == "__main__":
     set_up()
     if MINUTES:
         lab.tests(test_soak)
-    lab.tests(test_fixed, test_random_on, test_random_off, test_weak_set_up, test_syn_data, test_other_handshakes,
+    lab.tests(test_fixed, test_random_on, test_random_off, test_weak_set_up,
+              test_other_end_of_data, test_syn_data, test_other_handshakes,
               test_fragments, test_big_packets, test_midstream)

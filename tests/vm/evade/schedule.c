@@ -468,7 +468,15 @@ static bool may_be_cut(const struct schedule *s, const struct step *st)
 	return st->marks & MARK_FIN && (at + st->len != s->len || st->other) && (!st->shift || is_taken(st));
 }
 
-/* Other bytes in content may close it. */
+/* On a line in front of content. Where its end is another byte content begins, and then ends, elsewhere. */
+static bool leads_to_content(const struct schedule *s, u32 at, const u8 *map)
+{
+	u32 next = at + line_len(s->text + at, s->len - at);
+
+	return next < s->len && map[next];
+}
+
+/* Other bytes in content, or where it begins, may close it. */
 static bool may_be_closed(const struct schedule *s, const struct step *st, const u8 *map)
 {
 	u32 i, at = s->stages[st->stage].off + st->off;
@@ -478,7 +486,7 @@ static bool may_be_closed(const struct schedule *s, const struct step *st, const
 	if (!st->other)
 		return false;
 	for (i = at; i < at + st->len; i++)
-		if (map[i])
+		if (map[i] || leads_to_content(s, i, map))
 			return true;
 	return false;
 }

@@ -599,8 +599,8 @@ def content(c, s):
 #
 # Results.
 #
-def tests(*functions):
-    """Runs functions; the name of each is the first line of its docstring."""
+def tests(*functions, before=None):
+    """Runs functions, with another one before each; the name of each is the first line of its docstring."""
     failed = 0
     chosen = os.environ.get("ONLY")
     for f in functions:
@@ -608,6 +608,8 @@ def tests(*functions):
             continue
         start, name = time.monotonic(), f.__doc__.split("\n")[0].rstrip(".")
         try:
+            if before:
+                before()
             f()
             line, why = f"ok {name}", ""
         except Exception:

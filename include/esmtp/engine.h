@@ -178,7 +178,7 @@ struct esmtp_edit {
 	u8 byte;
 };
 
-#define ESMTP_TEXT_MAX 32
+#define ESMTP_TEXT_MAX 64
 
 /**
  * struct esmtp_event - something to be counted, and perhaps logged
@@ -190,7 +190,7 @@ struct esmtp_edit {
  * @action: enum esmtp_action that was taken, or would be in mode monitor
  * @log: to be sent, not only counted
  * @text_len: bytes of @text
- * @text: the offending bytes as they came, cut: verb, keyword, field name
+ * @text: the offending bytes as they came, cut: verb, line of MAIL or RCPT, keyword, field name
  */
 struct esmtp_event {
 	u16 type;
@@ -271,6 +271,8 @@ struct esmtp_owed {
 	u16 count:12;
 };
 
+#define ESMTP_WORD_MAX		32
+
 /**
  * struct esmtp_command - the client's line that is being read, in command position
  * @alive: bit = entry of the table of words that the verb so far can still become
@@ -297,6 +299,7 @@ struct esmtp_owed {
  * @is_host: what is being read within a recipient is a host
  * @in_route: it is of the source route
  * @escape: the last byte within a recipient was a backslash
+ * @told: struct esmtp_engine has what may be told of the line
  * @host: enum host_state of what is being read within a recipient (engine/relay.c)
  * @size: how much of "SIZE=" of MAIL has been read (engine/path.c)
  * @word: the verb as typed, cut
@@ -326,9 +329,10 @@ struct esmtp_command {
 	bool is_host:1;
 	bool in_route:1;
 	bool escape:1;
+	bool told:1;
 	u8 host;
 	u8 size;
-	u8 word[ESMTP_TEXT_MAX];
+	u8 word[ESMTP_WORD_MAX];
 };
 
 /**
@@ -370,7 +374,7 @@ struct esmtp_reply {
 	bool banner:1;
 	bool bypass:1;
 	u8 word_len;
-	u8 word[ESMTP_TEXT_MAX];
+	u8 word[ESMTP_WORD_MAX];
 };
 
 #define ESMTP_MIME_DEPTH	5
@@ -518,6 +522,16 @@ struct esmtp_content {
 };
 
 /**
+ * struct esmtp_line - what may be told of the client's line that is being read
+ * @len: bytes of @text
+ * @text: its first bytes
+ */
+struct esmtp_line {
+	u8 len;
+	u8 text[ESMTP_TEXT_MAX];
+};
+
+/**
  * struct esmtp_engine - the dialogue of one connection
  * @held: conditions of rules with several that have been met, see enum esmtp_scope
  * @phase: enum esmtp_phase (engine/internal.h), of the client's direction
@@ -546,6 +560,7 @@ struct esmtp_content {
  * @cmd: client's line
  * @reply: server's line
  * @content: message
+ * @line: MAIL or RCPT, outside a message, while @cmd.told
  * @owed: commands whose replies are owed, oldest first
  */
 struct esmtp_engine {
@@ -576,7 +591,10 @@ struct esmtp_engine {
 	struct esmtp_command cmd;
 	struct esmtp_reply reply;
 	struct esmtp_owed owed[ESMTP_OWED_MAX];
-	struct esmtp_content content;
+	union {
+		struct esmtp_content content;
+		struct esmtp_line line;
+	};
 };
 
 /**

@@ -37,26 +37,44 @@ static bool is_letter(u8 c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* How much of the verb may be told: nothing if it may be a password. */
-static u8 verb_len(const struct esmtp_feed *f)
+/**
+ * esmtp_line_text() - what may be told of the client's line: MAIL and RCPT as far as read, the verb of others
+ * @f: call
+ *
+ * Return: its bytes, as many as esmtp_line_len() says.
+ */
+const u8 *esmtp_line_text(const struct esmtp_feed *f)
 {
-	const struct esmtp_command *c = &f->e->cmd;
+	const struct esmtp_engine *e = f->e;
 
-	if (f->e->quiet && c->index == ESMTP_NO_WORD)
+	return e->cmd.told ? e->line.text : e->cmd.word;
+}
+
+/** esmtp_line_len() - length of that, in bytes */
+u8 esmtp_line_len(const struct esmtp_feed *f)
+{
+	const struct esmtp_engine *e = f->e;
+	const struct esmtp_command *c = &e->cmd;
+
+	if (c->told)
+		return e->line.len;
+	/* it may be a password */
+	if (e->quiet && c->index == ESMTP_NO_WORD)
 		return 0;
-	return c->word_len < ESMTP_TEXT_MAX ? c->word_len : ESMTP_TEXT_MAX;
+	return c->word_len < ESMTP_WORD_MAX ? c->word_len : ESMTP_WORD_MAX;
 }
 
 /* Returns true if the connection closes. */
 static bool odd(struct esmtp_feed *f, enum esmtp_event_type type,
 		enum esmtp_anomaly anomaly)
 {
-	return esmtp_anomaly(f, type, anomaly, 0, f->e->cmd.word, verb_len(f));
+	return esmtp_anomaly(f, type, anomaly, 0, esmtp_line_text(f),
+			     esmtp_line_len(f));
 }
 
 static void name_verb(struct esmtp_feed *f, struct esmtp_event *ev)
 {
-	esmtp_event_text(ev, f->e->cmd.word, verb_len(f));
+	esmtp_event_text(ev, esmtp_line_text(f), esmtp_line_len(f));
 }
 
 /*
@@ -100,8 +118,8 @@ static bool count_byte(struct esmtp_feed *f)
 	if (c->len == ESMTP_U32_MAX || ++c->len <= c->limit)
 		return false;
 	c->limit = esmtp_next_limit(f->p, ESMTP_MATCH_CMD_LINE_LENGTH, c->len);
-	return esmtp_fire(f, ESMTP_MATCH_CMD_LINE_LENGTH, c->len, c->word,
-			  verb_len(f));
+	return esmtp_fire(f, ESMTP_MATCH_CMD_LINE_LENGTH, c->len,
+			  esmtp_line_text(f), esmtp_line_len(f));
 }
 
 /*
@@ -144,7 +162,7 @@ static void word_byte(struct esmtp_feed *f, u8 b)
 {
 	struct esmtp_command *c = &f->e->cmd;
 
-	if (c->word_len < ESMTP_TEXT_MAX)
+	if (c->word_len < ESMTP_WORD_MAX)
 		c->word[c->word_len] = b;
 	c->alive = esmtp_words_next(c->alive, c->word_len, b);
 	if (c->word_len < 0xff)
@@ -186,8 +204,8 @@ static bool judge_verb(struct esmtp_feed *f, u32 from)
 
 	if (c->index != ESMTP_NO_WORD)
 		verb = esmtp_words[c->index].verb;
-	if (esmtp_fire_member(f, ESMTP_MATCH_CMD_VERB, verb, c->word,
-			      verb_len(f), &mask))
+	if (esmtp_fire_member(f, ESMTP_MATCH_CMD_VERB, verb, esmtp_line_text(f),
+			      esmtp_line_len(f), &mask))
 		return true;
 	if (!mask && !(esmtp_allowed_verbs(f->p) & 1ull << verb)) {
 		mask = true;
@@ -328,7 +346,7 @@ static bool judge_line(struct esmtp_feed *f)
 	    esmtp_path_end(f))
 		return true;
 	return esmtp_fire_within(f, ESMTP_MATCH_CMD_LINE_LENGTH, c->len,
-				 c->word, verb_len(f));
+				 esmtp_line_text(f), esmtp_line_len(f));
 }
 
 /* The line's LF. Returns true if the connection closes. */

@@ -473,32 +473,25 @@ bool esmtp_message_done(struct esmtp_feed *f)
 		return true;
 	return declared && declared != ESMTP_U32_MAX &&
 	       esmtp_fire_fact(f, ESMTP_MATCH_DECLARED_SIZE, c->size > declared,
-			       c->size, declared);
+			       c->size, declared, NULL, 0);
 }
 
 /**
  * esmtp_content_begin() - a message starts
- * @c: state, any bytes but @c->chunk
+ * @c: state, any bytes
  * @bdat: the content ends by count, not by CR LF . CR LF
  *
  * Called once for a message that comes in several BDAT chunks.
  */
 void esmtp_content_begin(struct esmtp_content *c, bool bdat)
 {
+	memset(c, 0, offsetof(struct esmtp_content, mime));
 	c->state = LINE_START;
+	c->text = TEXT_NONE;
 	c->fresh = true;
 	c->top = true;
 	c->bdat = bdat;
-	c->cr = false;
 	c->strict = true;
-	c->name_len = 0;
-	c->line_len = 0;
-	c->size = 0;
-	c->body = 0;
-	c->fields = 0;
-	c->to_fields = 0;
-	c->text = TEXT_NONE;
-	c->met = 0;
 	esmtp_mime_begin(&c->mime);
 	enter_section(c, false);
 }

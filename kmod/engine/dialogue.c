@@ -183,7 +183,7 @@ bool esmtp_rcpt(struct esmtp_feed *f)
 		return false;
 	*over = count;
 	return esmtp_fire_jump(f, ESMTP_MATCH_CMD_RCPT_COUNT, from, count,
-			       e->cmd.word, e->cmd.word_len);
+			       esmtp_line_text(f), esmtp_line_len(f));
 }
 
 /**
@@ -200,9 +200,10 @@ bool esmtp_rcpts_done(struct esmtp_feed *f)
 	if (!e->resets_owed)
 		count += e->rcpt_accepted;
 	return esmtp_fire_within(f, ESMTP_MATCH_CMD_RCPT_COUNT, count,
-				 e->cmd.word, e->cmd.word_len) ||
+				 esmtp_line_text(f), esmtp_line_len(f)) ||
 	       esmtp_fire_within(f, ESMTP_MATCH_INVALID_RCPT_COUNT,
-				 e->rcpt_invalid, e->cmd.word, e->cmd.word_len);
+				 e->rcpt_invalid, esmtp_line_text(f),
+				 esmtp_line_len(f));
 }
 
 /* A message begins, unlike a further chunk of one. */

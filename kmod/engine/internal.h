@@ -122,6 +122,8 @@ struct esmtp_event *esmtp_emit(struct esmtp_feed *f, enum esmtp_event_type type,
 void esmtp_tell(struct esmtp_feed *f);
 /* the offending bytes of an event */
 void esmtp_event_text(struct esmtp_event *ev, const u8 *text, u32 len);
+const u8 *esmtp_line_text(const struct esmtp_feed *f);
+u8 esmtp_line_len(const struct esmtp_feed *f);
 /* hold everything from @pos on; in mode monitor nothing */
 void esmtp_hold(struct esmtp_feed *f);
 /* close, or latch while a reply is owed and the client is the culprit (f->e->closed_by: the rule); f->pos goes back to
@@ -157,7 +159,8 @@ bool esmtp_fire_member(struct esmtp_feed *f, enum esmtp_match match,
 		       bool *mask);
 /* it is known whether what a condition asks has happened */
 bool esmtp_fire_fact(struct esmtp_feed *f, enum esmtp_match match,
-		     bool happened, u32 value, u32 limit);
+		     bool happened, u32 value, u32 limit, const u8 *text,
+		     u8 text_len);
 /* something odd: an event, and rules about it */
 bool esmtp_anomaly(struct esmtp_feed *f, enum esmtp_event_type type,
 		   enum esmtp_anomaly anomaly, u32 value, const u8 *text,

@@ -68,6 +68,31 @@ static enum esmtp_text text_of(const struct esmtp_command *c)
 	return is_sender(c) ? ESMTP_TEXT_SENDER : ESMTP_TEXT_RECIPIENT;
 }
 
+/* What rules about the line tell of it. A chunk of BDAT before it needs the room: then it is the verb. */
+static void line_begin(struct esmtp_engine *e)
+{
+	struct esmtp_command *c = &e->cmd;
+
+	if (e->bdat_open)
+		return;
+	c->told = true;
+	e->line.len = c->word_len;
+	memcpy(e->line.text, c->word, c->word_len);
+}
+
+/* One more byte of it. What stood behind the verb is a blank there. */
+static void line_byte(struct esmtp_engine *e, u8 b)
+{
+	struct esmtp_line *line = &e->line;
+
+	if (!e->cmd.told)
+		return;
+	if (line->len == e->cmd.word_len)
+		line->text[line->len++] = ' ';
+	if (line->len < ESMTP_TEXT_MAX)
+		line->text[line->len++] = b;
+}
+
 /**
  * esmtp_path_begin() - MAIL or RCPT has been read
  * @f: call
@@ -76,6 +101,7 @@ void esmtp_path_begin(struct esmtp_feed *f)
 {
 	struct esmtp_command *c = &f->e->cmd;
 
+	line_begin(f->e);
 	c->path = PATH_KEYWORD;
 	c->path_len = 0;
 	c->path_limit = ESMTP_U32_MAX;
@@ -130,8 +156,8 @@ static bool count_path(struct esmtp_feed *f, u8 b)
 		return false;
 	c->path_limit = esmtp_next_limit(f->p, ESMTP_MATCH_SENDER_LENGTH,
 					 c->path_len);
-	return esmtp_fire(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len, c->word,
-			  c->word_len);
+	return esmtp_fire(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len,
+			  esmtp_line_text(f), esmtp_line_len(f));
 }
 
 static void blank_bracket(struct esmtp_feed *f)
@@ -142,7 +168,7 @@ static void blank_bracket(struct esmtp_feed *f)
 		return;
 	ev = esmtp_emit(f, ESMTP_EVENT_BRACKET_BLANKED, ESMTP_ACTION_MASK,
 			true);
-	esmtp_event_text(ev, f->e->cmd.word, f->e->cmd.word_len);
+	esmtp_event_text(ev, esmtp_line_text(f), esmtp_line_len(f));
 	esmtp_edit(f, f->pos, 1, ' ');
 }
 
@@ -236,16 +262,17 @@ bool esmtp_path_byte(struct esmtp_feed *f, u8 b)
 	struct esmtp_command *c = &f->e->cmd;
 	struct esmtp_event *ev;
 
+	line_byte(f->e, b);
 	if ((b == '|' || b == '`' || !b) && !c->special) {
 		c->special = true;
 		if (esmtp_fire_fact(f, ESMTP_MATCH_SPECIAL_CHARACTER, true, b,
-				    0))
+				    0, esmtp_line_text(f), esmtp_line_len(f)))
 			return true;
 	}
 	if (b == '|' && !c->pipe) {
 		c->pipe = true;
 		ev = esmtp_emit(f, ESMTP_EVENT_PIPE, ESMTP_ACTION_RESET, true);
-		esmtp_event_text(ev, c->word, c->word_len);
+		esmtp_event_text(ev, esmtp_line_text(f), esmtp_line_len(f));
 		if (esmtp_close(f, ESMTP_CLOSE_RESET))
 			return true;
 	}
@@ -283,15 +310,16 @@ bool esmtp_path_end(struct esmtp_feed *f)
 	const struct esmtp_command *c = &f->e->cmd;
 
 	if (!c->special &&
-	    esmtp_fire_fact(f, ESMTP_MATCH_SPECIAL_CHARACTER, false, 0, 0))
+	    esmtp_fire_fact(f, ESMTP_MATCH_SPECIAL_CHARACTER, false, 0, 0,
+			    esmtp_line_text(f), esmtp_line_len(f)))
 		return true;
 	if (is_sender(c) &&
 	    esmtp_fire_within(f, ESMTP_MATCH_SENDER_LENGTH, c->path_len,
-			      c->word, c->word_len))
+			      esmtp_line_text(f), esmtp_line_len(f)))
 		return true;
 	if (!is_sender(c) && esmtp_relay_end(f))
 		return true;
 	return esmtp_fire_text(f, is_sender(c) ? ESMTP_MATCH_SENDER_TEXT :
 						 ESMTP_MATCH_RECIPIENT_TEXT,
-			       c->live, c->word, c->word_len);
+			       c->live, esmtp_line_text(f), esmtp_line_len(f));
 }

@@ -213,7 +213,7 @@ static bool keyword_end(struct esmtp_feed *f)
 {
 	struct esmtp_reply *rp = &f->e->reply;
 	u8 i = esmtp_words_exact(rp->alive, rp->word_len);
-	u8 len = rp->word_len < ESMTP_TEXT_MAX ? rp->word_len : ESMTP_TEXT_MAX;
+	u8 len = rp->word_len < ESMTP_WORD_MAX ? rp->word_len : ESMTP_WORD_MAX;
 	enum esmtp_keyword keyword = ESMTP_KW_OTHERS;
 	bool mask = false;
 
@@ -296,7 +296,7 @@ static bool keyword_byte(struct esmtp_feed *f, u8 b)
 
 	if (ends_keyword(rp, b))
 		return keyword_end(f);
-	if (rp->word_len < ESMTP_TEXT_MAX)
+	if (rp->word_len < ESMTP_WORD_MAX)
 		rp->word[rp->word_len] = b;
 	rp->alive = esmtp_words_next(rp->alive, rp->word_len, b);
 	if (rp->word_len < 0xff)

@@ -272,13 +272,16 @@ bool esmtp_fire_member(struct esmtp_feed *f, enum esmtp_match match,
  * @happened: it did
  * @value: seen
  * @limit: allowed
+ * @text: offending text
+ * @text_len: its length
  *
  * Return: true if the connection closes.
  */
 bool esmtp_fire_fact(struct esmtp_feed *f, enum esmtp_match match,
-		     bool happened, u32 value, u32 limit)
+		     bool happened, u32 value, u32 limit, const u8 *text,
+		     u8 text_len)
 {
-	const struct met met = { value, limit, NULL, 0 };
+	const struct met met = { value, limit, text, text_len };
 	u32 i, k, n = n_conds_of(f->p, match);
 	bool closed = false;
 
@@ -386,7 +389,7 @@ bool esmtp_fire_text(struct esmtp_feed *f, enum esmtp_match match,
  */
 bool esmtp_fire_relay(struct esmtp_feed *f, u8 abroad)
 {
-	const struct met met = { 0, 0, f->e->cmd.word, f->e->cmd.word_len };
+	const struct met met = { 0, 0, esmtp_line_text(f), esmtp_line_len(f) };
 	u32 i, k, n = n_conds_of(f->p, ESMTP_MATCH_MAIL_RELAY);
 	const struct esmtp_cond *c;
 	bool closed = false;

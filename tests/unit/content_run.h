@@ -173,9 +173,9 @@ static inline void run_msg(struct run *run, struct harness *h,
 	run->closed = NOT_ENDED;
 	memset(&h->engine, 0, sizeof(h->engine));
 	memset(c, 0xa5, sizeof(*c));
-	c->chunk = m->n_chunks ? m->chunks[0] : 0;
 	h->engine.bdat_open = m->n_chunks > 1;
 	esmtp_content_begin(c, m->n_chunks);
+	c->chunk = m->n_chunks ? m->chunks[0] : 0;
 	while (at < m->n) {
 		if (at == piece_end)
 			piece_end = at + next(arg, at, m->n - at);

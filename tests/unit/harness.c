@@ -383,6 +383,16 @@ static void print_events(const char *what, const struct harness *h)
 	}
 }
 
+/* How much of an event's text is shown. */
+static int shown(const struct harness *h, const struct esmtp_event *ev)
+{
+	bool line = ev->text_len > 5 &&
+		    (!strncasecmp((const char *)ev->text, "MAIL ", 5) ||
+		     !strncasecmp((const char *)ev->text, "RCPT ", 5));
+
+	return line && !h->lines ? 4 : ev->text_len;
+}
+
 char *harness_events(const struct harness *h)
 {
 	static const char * const names[] = {
@@ -421,7 +431,7 @@ char *harness_events(const struct harness *h)
 		if (ev->value)
 			fprintf(out, ":%u", ev->value);
 		if (ev->text_len)
-			fprintf(out, "(%.*s)", ev->text_len,
+			fprintf(out, "(%.*s)", shown(h, ev),
 				(const char *)ev->text);
 	}
 	fclose(out);

@@ -87,6 +87,7 @@ struct step {
  * @n_events: how many
  * @n_edits: edits so far
  * @n_calls: calls of the engine so far
+ * @lines: harness_events() shows all that is told of MAIL and RCPT, not the verb alone
  * @tokens: how often a rule that limits a rate is within it
  * @n_asked: how often that was asked so far
  * @verdict: ESMTP_PASS = open
@@ -102,6 +103,7 @@ struct harness {
 	struct esmtp_engine engine;
 	struct bytes in[ESMTP_DIRS];
 	struct bytes out[ESMTP_DIRS];
+	bool lines;
 	struct bytes content;
 	struct bytes held[ESMTP_DIRS];
 	struct esmtp_event *events;

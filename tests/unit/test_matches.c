@@ -295,13 +295,13 @@ static void test_pipelining(void **state)
 static void test_special_characters(void **state)
 {
 	(void)state;
-	ONE_RULE(ESMTP_MATCH_SPECIAL_CHARACTER, 0, false, "rule#0:96",
+	ONE_RULE(ESMTP_MATCH_SPECIAL_CHARACTER, 0, false, "rule#0:96(MAIL)",
 		 HEAD, C("MAIL FROM:<a`b`c@d>\r\n"), S("250 ok\r\n"), RCPT,
 		 C("NOOP `\r\n"), S("250 ok\r\n"));
-	ONE_RULE(ESMTP_MATCH_SPECIAL_CHARACTER, 0, true, "rule#0 rule#0", HEAD,
+	ONE_RULE(ESMTP_MATCH_SPECIAL_CHARACTER, 0, true, "rule#0(RCPT) rule#0(RCPT)", HEAD,
 		 C("MAIL FROM:<a`b@d>\r\n"), S("250 ok\r\n"), RCPT, RCPT);
 	ONE_RULE(ESMTP_MATCH_SPECIAL_CHARACTER, 0, false,
-		 "rule#0:124 pipe(RCPT)", HEAD, MAIL(""),
+		 "rule#0:124(RCPT) pipe(RCPT)", HEAD, MAIL(""),
 		 C("RCPT TO:<a|b>\r\n"));
 	CLOSES(ESMTP_MATCH_SPECIAL_CHARACTER, 0, false, "RSET\r\n", HEAD,
 	       C("RSET\r\n"), S("250 ok\r\n"), C("MAIL FROM:<`id`>\r\n"));

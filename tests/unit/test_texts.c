@@ -726,6 +726,40 @@ static void test_file_name_closes(void **state)
 	      "Content-Type: a/zip\r\n" CD "filename=b.exe\r\n\r\n--x--\r\n.\r\n"), OK);
 }
 
+/* What an event says of the line: as much of it as was read, and nothing of a password. */
+static void test_what_is_told(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.lines = true;
+	rule(&h, ESMTP_MATCH_RECIPIENT_TEXT, table_of("b@c", false), ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#0(RCPT TO:<b@c> NOTIFY=NEVER) rule#0(rcpt to: b@c)", HEAD,
+	    C("RCPT TO:<b@c> NOTIFY=NEVER\r\n"), OK, C("rcpt\tto: b@c\r\n"), OK);
+	/* no more than the room */
+	begin(&h);
+	h.lines = true;
+	rule(&h, ESMTP_MATCH_RECIPIENT_TEXT, table_of("b@c", false), ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#0(RCPT TO:<aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa)", HEAD,
+	    C("RCPT TO:<aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab@c>\r\n"), OK);
+	/* a message that is under way has that room */
+	begin(&h);
+	h.lines = true;
+	h.policy.verbs |= 1ull << ESMTP_VERB_BDAT;
+	rule(&h, ESMTP_MATCH_RECIPIENT_TEXT, table_of("b@c", false), ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#0(RCPT) rule#0(RCPT TO:<b@c>)", HEAD, C("BDAT 3\r\na: "), OK, C("RCPT TO:<b@c>\r\n"), OK,
+	    C("BDAT 4 LAST\r\nb\r\n."), OK, C("RCPT TO:<b@c>\r\n"), OK);
+	/* and the other way round */
+	begin(&h);
+	h.lines = true;
+	field_rule(&h, "a", table_of("b", false), false);
+	rule(&h, ESMTP_MATCH_RECIPIENT_TEXT, table_of("b@c", false), ESMTP_ACTION_COUNT);
+	RUN(&h, "rule#0(a) rule#1(RCPT TO:<b@c>) rule#0(a)", HEAD,
+	    C("DATA\r\n"), S("354 go\r\n"), C("a: b\r\n\r\n.\r\n"), OK,
+	    C("RCPT TO:<b@c>\r\n"), OK, C("DATA\r\n"), S("354 go\r\n"), C("a: b\r\n\r\n.\r\n"), OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -752,6 +786,7 @@ int main(void)
 		cmocka_unit_test(test_file_names_in_pieces),
 		cmocka_unit_test(test_where_file_names_end),
 		cmocka_unit_test(test_file_name_closes),
+		cmocka_unit_test(test_what_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,7 +116,7 @@ def only_looks():
         both([rf"%ASA-6-108005: ESMTP Classification: Received ESMTP Request from {FLOW}; matched Class 1: cmd "
               r"line length gt 20 \(policy default, mode monitor, seen 21, \"NOOP\"\)",
               rf"%ASA-2-108003: ESMTP Parameter: Received ESMTP Request from {FLOW}; \| in an address "
-              r"\(policy default, mode monitor, \"MAIL\", sender <.*>\)"], seen, since)
+              r"\(policy default, mode monitor, \"MAIL FROM:<a\|\", sender <.*>\)"], seen, since)
         c.close()
         s.close()
 
@@ -134,9 +134,10 @@ def tables():
         said(s, b"250 ok\r\n", c)
         said(c, b"RCPT TO:<a@b>\r\n", s)
         both([rf"%ASA-6-108005: ESMTP Classification: Received ESMTP Request from {FLOW}; matched Class {n}: {what} "
-              rf"\(policy default, \"{verb}\", sender <odd@c>\)"
-              for n, what, verb in ((1, "not sender-address domains own", "MAIL"),
-                                    (2, "sender-address regex odd", "MAIL"), (3, "mail-relay own", "RCPT"))], seen, since)
+              rf"\(policy default, \"{line}\", sender <odd@c>\)"
+              for n, what, line in ((1, "not sender-address domains own", "MAIL FROM:<odd@c>"),
+                                    (2, "sender-address regex odd", "MAIL FROM:<odd@c>"),
+                                    (3, "mail-relay own", "RCPT TO:<a@b>"))], seen, since)
         c.close()
         s.close()
 

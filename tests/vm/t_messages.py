@@ -169,9 +169,31 @@ def oversize():
                 s.close()
 
 
+def content():
+    """rules about what is in a message say the field, the type, and the file's name"""
+    rules("regex exe \"\\.exe$\"\nregex zip \"zip\"\nregex buy \"buy\"\n" + inspect(
+        "policy default {\n\tmatch mime filename regex exe log\n\tmatch mime filetype regex zip log\n"
+        "\tmatch header Subject regex buy log\n}\n").split("\n", 1)[1])
+    seen, since = len(monitor.text.splitlines()), log_end()
+    time.sleep(1.2)
+    with listen() as lst:
+        c, s = greeted(lst)
+        said(c, b"DATA\r\n", s)
+        said(s, b"354 ok\r\n", c)
+        c.sendall(b"Subject: buy\r\nContent-Type: application/zip\r\n"
+                  b"Content-Disposition: attachment; filename=\"a.b.exe\"\r\n\r\n.\r\n")
+        both([rf"%ASA-6-108005: ESMTP Classification: Received ESMTP Request from {FLOW}; matched Class {n}: {what} "
+              rf"\(policy default, \"{text}\"\)"
+              for n, what, text in ((3, "header Subject regex buy", "Subject"),
+                                    (2, "MIME filetype regex zip", "application/zip"),
+                                    (1, "MIME filename regex exe", "a.b.exe"))], seen, since)
+        c.close()
+        s.close()
+
+
 up()
 with open("/proc/sys/net/netfilter/nf_log_all_netns", "w", encoding="ascii") as f:
     f.write("1")
 rules(inspect())
 monitor, objects = mta.Monitor(closings=True), mta.Monitor("-j", closings=True)
-tests(dropped, masked, silent_rule, only_looks, tables, oversize)
+tests(dropped, masked, silent_rule, only_looks, tables, oversize, content)

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # withstands
 """How a connection begins: options that would lead past the router, bytes before they count, old ports taken again."""
+import errno
 import socket
 import struct
+import time
 
 import lab
 from lab import (ACK, FAST_OPEN, FIN, MPTCP, MSS, RST, SACK_OK, SCALE, STAMP, SYN, begin, connect, content, grows,
@@ -228,12 +230,24 @@ def finish(c, s):
     c.drain()
 
 
+def connect_again(to, sport):
+    """By a port that the last connection had, when its last segment is acknowledged."""
+    for _ in range(100):
+        try:
+            return connect(to, sport=sport)
+        except OSError as e:
+            if e.errno != errno.EADDRNOTAVAIL:
+                raise
+        time.sleep(0.1)
+    raise AssertionError("the port is not free")
+
+
 def test_finished_kernel():
     """kernels take a port again out of TIME-WAIT, and are inspected"""
     for v6 in False, True:
         with listen(v6=v6) as lst:
             for _ in range(3):
-                c = connect(lab.SERVER[v6], sport=41000)
+                c = connect_again(lab.SERVER[v6], 41000)
                 s, _ = lst.accept()
                 s.settimeout(20)
                 said(s, b"220 mx ESMTP\r\n", c, b"220 ********\r\n")

@@ -514,11 +514,11 @@ def test_unacknowledged():
 
 LIMITED = """
 policy default {
-	match cmd verb noop                    rate-limit 60/minute burst 4 log
+	match cmd verb noop                    rate-limit 6/minute burst 4 log
 	match cmd verb noop                    log
 }
 """
-OVER = b"421 4.7.1 more than 60 a minute, try again later\r\n"
+OVER = b"421 4.7.1 more than 6 a minute, try again later\r\n"
 
 
 def test_rate():
@@ -536,9 +536,9 @@ def test_rate():
             ends(c, OVER)
             is_reset(s, 5)
             time.sleep(0.2)
-        assert time.monotonic() - start < 1, "too slow to tell"
+        assert time.monotonic() - start < 9, "too slow to tell"
         assert lab.counters()["rules"] == [1, 4], lab.counters()["rules"]
-        time.sleep(max(0, start + 1.1 - time.monotonic()))
+        time.sleep(max(0, start + 10.5 - time.monotonic()))
         c, s = open_ends[1]
         said(c, b"NOOP\r\n", s)
         for c, s in open_ends:
@@ -550,7 +550,7 @@ def test_rate_cpus():
     """rate-limit: many at once draw no more than there is"""
     # Counters of its own: an equal rule would go on with those of one before it.
     lab.run("router", "esmtpctl", "flush", "ruleset")
-    rules(inspect(LIMITED.replace("60/minute burst 4", "1/minute burst 50")))
+    rules(inspect(LIMITED.replace("6/minute burst 4", "1/minute burst 50")))
     with listen() as lst:
         pairs = [opened(lst, SERVER[False]) for _ in range(100)]
         for c, _ in pairs:

@@ -78,6 +78,10 @@ fuzz: setup
 check: setup
 	$(Q)scripts/check
 
+# Every kernel, with the user space and the nft of its suite: hours. KERNEL= takes one.
+check-kernels: setup
+	$(Q)scripts/check-kernels $(KERNEL)
+
 demo: setup
 	$(Q)scripts/vm-test $(if $(KERNEL),-k $(KERNEL)) --demo
 
@@ -97,7 +101,8 @@ help:
 	@echo 'build-all  the module against every kernel, with sparse'
 	@echo 'vm         tests in the virtual machine; TEST="t-lab ..." runs only these,'
 	@echo '           KERNEL=7.3 boots another kernel'
+	@echo 'check-kernels  the same tests on every kernel, or on KERNEL='
 	@echo 'fuzz       engine, tables and language by libFuzzer, each for SECONDS=$(SECONDS)'
 	@echo 'soak       random TCP evasions in the virtual machine for MINUTES=$(MINUTES); ESMTP_SEED=N repeats a run'
 
-.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak fuzz check demo shell help
+.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak fuzz check check-kernels demo shell help

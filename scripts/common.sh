@@ -9,6 +9,10 @@ cache=${ESMTP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nf_conntrack_esmtp
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
+# The suite that the host is, and those that have newer kernels, in the order in which a version is looked for.
+suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
+newer='trixie forky'
+
 say()
 {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -39,16 +43,37 @@ vm_kernel()
 # kernel_named START: the whole version of a kernel that we have headers of; nothing: that of the test VM
 kernel_named()
 {
-	local v
+	local v s
 	v=$(vm_kernel)
 	case $v in
 	"$1"*) printf '%s\n' "$v" && return ;;
 	esac
-	# shellcheck disable=SC2012
-	v=$(ls "$("$top/scripts/image" headers)/usr/src" | sed -n 's/^linux-headers-\(.*-cloud-amd64\)$/\1/p' |
-		sort -V | awk -v start="$1" 'index($0, start) == 1 { v = $0 } END { print v }')
+	for s in $newer; do
+		v=$(kernels_of "$s" | awk -v start="$1" 'index($0, start) == 1 { v = $0 } END { print v }')
+		[ -z "$v" ] || break
+	done
 	[ -n "$v" ] || die "no headers of a kernel $1"
 	printf '%s\n' "$v"
+}
+
+# kernels_of SUITE: versions of the kernels that we have from it, oldest first
+kernels_of()
+{
+	local dir
+	[ "$1" != "$suite" ] || { vm_kernel; return; }
+	dir=$("$top/scripts/image" headers "$1")
+	# shellcheck disable=SC2012
+	ls "$dir/usr/src" | sed -n 's/^linux-headers-\(.*-cloud-amd64\)$/\1/p' | sort -V
+}
+
+# suite_of VERSION: where a kernel comes from, by its whole version
+suite_of()
+{
+	local s
+	for s in $suite $newer; do
+		! kernels_of "$s" | grep -qxF "$1" || { printf '%s\n' "$s"; return; }
+	done
+	die "no headers of a kernel $1"
 }
 
 # A test in the VM with this line runs on the instruction clock (scripts/vm -i).

@@ -813,6 +813,9 @@ static void test_policy_rules(void **state)
 		check_counter(m);
 	check_set(ESMTP_MATCH_EHLO_KEYWORD, ESMTP_KW_ALL);
 	check_set(ESMTP_MATCH_CMD_VERB, ESMTP_VERBS_ALL);
+	check(NULL, ESMTP_NO_RULE, ESMTP_MATCH_SPECIAL_CHARACTER, 0, 0, ESMTP_ACTION_DROP);
+	check("this match compares with nothing", 1, ESMTP_MATCH_SPECIAL_CHARACTER, 5, 0, ESMTP_ACTION_DROP);
+	check("this match compares with nothing", 1, ESMTP_MATCH_DECLARED_SIZE, 0, 1, ESMTP_ACTION_DROP);
 	check("unknown kind of match", 1, 0, 5, 0, 0);
 	check("unknown kind of match", 1, ESMTP_MATCH_MAX + 1, 5, 0, 0);
 }
@@ -892,7 +895,8 @@ static void test_policy_conditions(void **state)
 	harness_rule(&h, ESMTP_MATCH_CMD_VERB, 1, ESMTP_ACTION_COUNT, true);
 	assert_null(esmtp_policy_prepare(&h.policy, &bad));
 	harness_cond(&h, ESMTP_MATCH_CMD_VERB, 1);
-	assert_non_null(esmtp_policy_prepare(&h.policy, &bad));
+	assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+			    "the rules with several conditions have more than 64 of them");
 	assert_int_equal(bad, 16);
 	harness_free(&h);
 }

@@ -435,24 +435,88 @@ static void test_live(void **state)
 	harness_free(&h);
 }
 
+/* A rule with one condition is refused with these words. */
+static void refused(const struct esmtp_cond *cond, const char *want)
+{
+	struct harness h;
+	u32 bad;
+
+	begin(&h);
+	rule(&h, cond->match, cond->table, ESMTP_ACTION_COUNT);
+	*last_cond(&h) = *cond;
+	h.policy.rules = h.rules;
+	h.policy.conds = h.conds;
+	h.policy.order = h.order;
+	assert_string_equal(esmtp_policy_prepare(&h.policy, &bad), want);
+	assert_int_equal(bad, 0);
+	harness_free(&h);
+}
+
 static void test_refused(void **state)
+{
+	struct esmtp_cond c = { .match = ESMTP_MATCH_SENDER_TEXT };
+	const struct esmtp_table *t = table_of("x", true);
+
+	(void)state;
+	refused(&c, "the table is missing");
+	c.table = t;
+	c.limit = 5;
+	refused(&c, "this match has a table, not a limit or a set");
+	c.limit = 0;
+	c.set = 5;
+	refused(&c, "this match has a table, not a limit or a set");
+	refused(&(struct esmtp_cond){ .match = ESMTP_MATCH_SENDER_LENGTH, .table = t }, "this match has no table");
+	free((void *)t);
+}
+
+/* The name of a header's field: of which match, how long, of which bytes. */
+static void test_refused_fields(void **state)
+{
+	struct esmtp_cond c = { .match = ESMTP_MATCH_HEADER_TEXT, .table = table_of("x", true) };
+	static const char bad[] = " \x7f:\n\x80";
+
+	(void)state;
+	refused(&c, "the name of the field is missing");
+	memset(c.field, 'x', sizeof(c.field));
+	c.field_len = ESMTP_FIELD_NAME_MAX + 1;
+	refused(&c, "the name of the field is too long");
+	c.field_len = ESMTP_FIELD_NAME_MAX;
+	for (u32 i = 0; bad[i]; i++) {
+		c.field[ESMTP_FIELD_NAME_MAX - 1] = bad[i];
+		refused(&c, "no field can have this name");
+	}
+	c.match = ESMTP_MATCH_SENDER_TEXT;
+	refused(&c, "this match is not about a field");
+	free((void *)c.table);
+}
+
+/* Conditions about fields of the header, as many as there may be and one more; the table is the same. */
+static void test_many_fields(void **state)
 {
 	const struct esmtp_table *t = table_of("x", true);
 	struct harness h;
 	u32 bad, i;
 
 	(void)state;
-	for (i = 0; i < 4; i++) {
+	for (i = ESMTP_FIELD_CONDS_MAX; i <= ESMTP_FIELD_CONDS_MAX + 1; i++) {
 		begin(&h);
-		rule(&h, i == 3 ? ESMTP_MATCH_SENDER_LENGTH : ESMTP_MATCH_SENDER_TEXT, i ? t : NULL,
-		     ESMTP_ACTION_COUNT);
-		last_cond(&h)->limit = i == 1 ? 5 : 0;
-		last_cond(&h)->set = i == 2 ? 5 : 0;
+		while (h.policy.n_conds < i) {
+			if (h.policy.n_conds % 2)
+				cond(&h, ESMTP_MATCH_HEADER_TEXT, t);
+			else
+				rule(&h, ESMTP_MATCH_HEADER_TEXT, t, ESMTP_ACTION_COUNT);
+			last_cond(&h)->field[0] = 'X';
+			last_cond(&h)->field_len = 1;
+		}
 		h.policy.rules = h.rules;
 		h.policy.conds = h.conds;
 		h.policy.order = h.order;
-		assert_non_null(esmtp_policy_prepare(&h.policy, &bad));
-		assert_int_equal(bad, 0);
+		if (i == ESMTP_FIELD_CONDS_MAX)
+			assert_null(esmtp_policy_prepare(&h.policy, &bad));
+		else
+			assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+					    "the rules have more than 32 conditions about fields of the header");
+		assert_int_equal(bad, ESMTP_NO_RULE);
 		harness_free(&h);
 	}
 	free((void *)t);
@@ -777,6 +841,8 @@ int main(void)
 		cmocka_unit_test(test_both),
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_fields),
+		cmocka_unit_test(test_many_fields),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_field_closes),

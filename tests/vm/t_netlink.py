@@ -25,6 +25,9 @@ POLICY_FLAGS = 0x1f
 ASA = (1 << ESMTP_VERB_STARTTLS) - (1 << ESMTP_VERB_AUTH)
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+BUSY = "another process is loading a configuration; try again"
+BETWEEN = ("a reply stands between commands: all conditions of its rule are about what the client's commands say or "
+           "come to")
 
 
 # Policies as attributes
@@ -170,17 +173,18 @@ def refused(call, code, words=None):
 
 def policy_refusals():
     bad = {"bad": True}
-    yield "no policy", [], errno.EINVAL, "missing", ESMTP_A_POLICY
+    yield "no policy", [], errno.EINVAL, "a policy is missing", ESMTP_A_POLICY
     yield "unknown attribute", [u8(99, 0, **bad)], errno.EINVAL, "", None
     yield ("attribute of another command", [policy(name(), verbs()), u64(ESMTP_A_GENERATION, 1, **bad)],
            errno.EINVAL, "", None)
     yield "no nest", [Attr(ESMTP_A_POLICY, b"", nested=False, **bad)], errno.EINVAL, "NESTED", None
-    yield "no name", [policy(verbs(), **bad)], errno.EINVAL, "needs a name", ESMTP_A_POLICY_NAME
-    yield "empty name", [policy(name("", **bad), verbs())], errno.EINVAL, "empty", None
+    yield "no name", [policy(verbs(), **bad)], errno.EINVAL, "a policy needs a name", ESMTP_A_POLICY_NAME
+    yield "empty name", [policy(name("", **bad), verbs())], errno.EINVAL, "the name is empty", None
     yield "long name", [policy(name("x" * 41, **bad), verbs())], errno.ERANGE, "", None
     for n in ("a b", "a/b", "ä", "a\n", "a\0b", "{"):
-        yield f"name {n!r}", [policy(name(n, **bad), verbs())], errno.EINVAL, "only letters", None
-    yield "no verbs", [policy(name(), **bad)], errno.EINVAL, "verbs", ESMTP_A_POLICY_VERBS
+        yield (f"name {n!r}", [policy(name(n, **bad), verbs())],
+               errno.EINVAL, "a name has only letters, digits, '_', '.' and '-'", None)
+    yield "no verbs", [policy(name(), **bad)], errno.EINVAL, "a policy needs the verbs that pass", ESMTP_A_POLICY_VERBS
     yield ("unknown verb", [policy(name(), verbs(1 << __ESMTP_VERB_MAX, **bad))],
            errno.EINVAL, "", None)
     yield "high verb", [policy(name(), verbs(1 << 40, **bad))], errno.EINVAL, "", None
@@ -193,7 +197,7 @@ def policy_refusals():
            [policy(name(), verbs(), text(ESMTP_A_POLICY_DESCRIPTION, "x" * 201, **bad))], errno.ERANGE, "", None)
     yield ("control character",
            [policy(name(), verbs(), text(ESMTP_A_POLICY_DESCRIPTION, "a\x1bb", **bad))],
-           errno.EINVAL, "control", None)
+           errno.EINVAL, "a description has no control characters", None)
     for answer in (ESMTP_A_POLICY_COUNTERS, ESMTP_A_POLICY_EVENTS):
         yield "answer's attribute", [policy(name(), verbs(), Attr(answer, **bad))], errno.EINVAL, "only answers", None
     yield "unknown in policy", [policy(name(), verbs(), u8(60, 1, **bad))], errno.EINVAL, "", None
@@ -203,50 +207,54 @@ def policy_refusals():
 def rule_refusals():
     bad = {"bad": True}
     length, kw, count = ESMTP_MATCH_CMD_LINE_LENGTH, ESMTP_MATCH_EHLO_KEYWORD, ESMTP_ACTION_COUNT
-    yield "no condition", rule(action(count), **bad), errno.EINVAL, "needs a condition", ESMTP_A_RULE_CONDS
-    yield "empty conditions", rule(conds(), action(count), **bad), errno.EINVAL, "needs a condition", None
+    yield "no condition", rule(action(count), **bad), errno.EINVAL, "a rule needs a condition", ESMTP_A_RULE_CONDS
+    yield "empty conditions", rule(conds(), action(count), **bad), errno.EINVAL, "a rule needs a condition", None
     yield ("nine conditions", rule(conds(*(cond(match(length), limit(n), bad=n == 8) for n in range(9))), action(count)),
-           errno.EINVAL, "at most 8", None)
-    yield "no match", rule(one(limit(5), **bad), action(count)), errno.EINVAL, "needs a match", ESMTP_A_COND_MATCH
+           errno.EINVAL, "a rule has at most 8 conditions", None)
+    yield ("no match", rule(one(limit(5), **bad), action(count)),
+           errno.EINVAL, "a condition needs a match", ESMTP_A_COND_MATCH)
     yield "match 0", rule(one(match(0, **bad), limit(5)), action(count)), errno.ERANGE, "", None
     yield "high match", rule(one(match(__ESMTP_MATCH_MAX, **bad), limit(5)), action(count)), errno.ERANGE, "", None
     yield ("a field of a line", rule(one(match(length), limit(5), text(ESMTP_A_COND_FIELD, "To")), action(count), **bad),
-           errno.EINVAL, "not about a field", None)
+           errno.EINVAL, "this match is not about a field", None)
     yield ("long field", rule(one(match(length), limit(5), text(ESMTP_A_COND_FIELD, "x" * 29, **bad)), action(count)),
            errno.ERANGE, "", None)
-    yield ("no action", rule(one(match(length), limit(5)), **bad), errno.EINVAL, "needs an action",
+    yield ("no action", rule(one(match(length), limit(5)), **bad), errno.EINVAL, "a rule needs an action",
            ESMTP_A_RULE_ACTION)
     yield ("high action", rule(one(match(length), limit(5)), action(__ESMTP_ACTION_MAX, **bad)), errno.ERANGE, "",
            None)
-    yield ("no limit", rule(one(match(length), **bad), action(count)), errno.EINVAL, "needs a limit",
+    yield ("no limit", rule(one(match(length), **bad), action(count)), errno.EINVAL, "this match needs a limit",
            ESMTP_A_COND_LIMIT)
-    yield ("endless limit", rule(one(match(length), limit(0xffffffff)), action(count), **bad), errno.EINVAL, "exceeded",
+    yield ("endless limit", rule(one(match(length), limit(0xffffffff)), action(count), **bad),
+           errno.EINVAL, "limit can never be exceeded",
            None)
     yield ("mask a line", rule(one(match(length), limit(5)), action(ESMTP_ACTION_MASK), **bad), errno.EINVAL,
-           "be masked", None)
+           "only ehlo-reply-parameter and cmd verb can be masked", None)
     yield ("mask with two", rule(conds(cond(match(kw), members(1)), cond(match(length), limit(5))),
-                                 action(ESMTP_ACTION_MASK), **bad), errno.EINVAL, "one condition", None)
+                                 action(ESMTP_ACTION_MASK), **bad),
+                                 errno.EINVAL, "a rule that masks has one condition", None)
     yield ("set of a line", rule(one(match(length), limit(5), members(1, **bad)), action(count)),
-           errno.EINVAL, "no set", None)
-    yield "no set", rule(one(match(kw), **bad), action(count)), errno.EINVAL, "needs a set", ESMTP_A_COND_SET
-    yield "empty set", rule(one(match(kw), members(0)), action(count), **bad), errno.EINVAL, "empty", None
+           errno.EINVAL, "this match has no set", None)
+    yield "no set", rule(one(match(kw), **bad), action(count)), errno.EINVAL, "this match needs a set", ESMTP_A_COND_SET
+    yield "empty set", rule(one(match(kw), members(0)), action(count), **bad), errno.EINVAL, "the set is empty", None
     yield ("unknown member", rule(one(match(kw), members(1 << __ESMTP_KW_MAX)), action(count), **bad),
-           errno.EINVAL, "not known", None)
+           errno.EINVAL, "the set has a member that is not known", None)
     yield ("limit of a set", rule(one(match(kw), members(1), limit(1, **bad)), action(count)),
-           errno.EINVAL, "no limit", None)
+           errno.EINVAL, "this match has no limit", None)
     text_match = match(ESMTP_MATCH_SENDER_TEXT)
     table = u32(ESMTP_A_COND_TABLE, 1)
-    yield "no table", rule(one(text_match, **bad), action(count)), errno.EINVAL, "needs a table", ESMTP_A_COND_TABLE
+    yield ("no table", rule(one(text_match, **bad), action(count)),
+           errno.EINVAL, "this match needs a table", ESMTP_A_COND_TABLE)
     yield ("table that is not there", rule(one(text_match, u32(ESMTP_A_COND_TABLE, 1, **bad)), action(count)),
-           errno.EINVAL, "no complete table", None)
+           errno.EINVAL, "no complete table with this number is staged", None)
     yield ("limit of a text", rule(one(text_match, table, limit(1, **bad)), action(count)), errno.EINVAL,
-           "not a limit", None)
+           "this match has a table, not a limit", None)
     yield ("set of a text", rule(one(text_match, table, members(1, **bad)), action(count)), errno.EINVAL,
-           "not a set", None)
+           "this match has a table, not a set", None)
     yield ("table of a line", rule(one(match(length), limit(5), u32(ESMTP_A_COND_TABLE, 1, **bad)), action(count)),
-           errno.EINVAL, "no table", None)
+           errno.EINVAL, "this match has no table", None)
     yield ("table of a set", rule(one(match(kw), members(1), u32(ESMTP_A_COND_TABLE, 1, **bad)), action(count)),
-           errno.EINVAL, "no table", None)
+           errno.EINVAL, "this match has no table", None)
     yield ("not with a value", rule(one(match(kw), members(1), u8(ESMTP_A_COND_NOT, 1, **bad)), action(count)),
            errno.ERANGE, "", None)
     yield ("unknown in condition", rule(one(match(length), limit(5), u8(44, 1, **bad)), action(count)),
@@ -262,31 +270,38 @@ def reply_refusals():
     bad = {"bad": True}
     length = one(match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(5))
     reply, limited = action(ESMTP_ACTION_REPLY), action(ESMTP_ACTION_RATE_LIMIT)
-    yield "code 0", rule(length, reply, code(0, **bad)), errno.EINVAL, "400 to 459", None
+    yield ("code 0", rule(length, reply, code(0, **bad)),
+           errno.EINVAL, "the code of a reply is 400 to 459 or 500 to 559", None)
     for n in 1, 250, 354, 399, 460, 499, 560, 65535:
-        yield f"code {n}", rule(length, reply, code(n), **bad), errno.EINVAL, "400 to 459", None
+        yield (f"code {n}", rule(length, reply, code(n), **bad),
+               errno.EINVAL, "the code of a reply is 400 to 459 or 500 to 559", None)
     yield "short code", rule(length, reply, u8(ESMTP_A_RULE_CODE, 1, **bad)), errno.EINVAL, "", None
     yield "no text", rule(length, reply, words(b"", **bad)), errno.ERANGE, "", None
-    yield "empty text", rule(length, reply, words(b"\0", **bad)), errno.EINVAL, "empty", None
+    yield "empty text", rule(length, reply, words(b"\0", **bad)), errno.EINVAL, "the text of a reply is empty", None
     for text in b"a\r\n", b"a\0b", b"\x7f", b"\xc3\xa4", b'"':
-        yield f"text {text}", rule(length, reply, words(text), **bad), errno.EINVAL, "printable", None
+        yield (f"text {text}", rule(length, reply, words(text), **bad),
+               errno.EINVAL, "the text of a reply is 1 to 200 printable ASCII characters without quotes", None)
     yield "long text", rule(length, reply, words(b"x" * 201, **bad)), errno.ERANGE, "", None
-    yield "code of a drop", rule(length, action(ESMTP_ACTION_DROP), code(554), **bad), errno.EINVAL, "only a reply", None
-    yield "text of a drop", rule(length, action(ESMTP_ACTION_DROP), words(b"x"), **bad), errno.EINVAL, "only a reply", None
+    yield ("code of a drop", rule(length, action(ESMTP_ACTION_DROP), code(554), **bad),
+           errno.EINVAL, "only a reply has a code and a text", None)
+    yield ("text of a drop", rule(length, action(ESMTP_ACTION_DROP), words(b"x"), **bad),
+           errno.EINVAL, "only a reply has a code and a text", None)
     body = cond(match(ESMTP_MATCH_BODY_LINE_LENGTH), limit(5))
-    yield "reply in content", rule(conds(body), reply, **bad), errno.EINVAL, "between commands", None
+    yield "reply in content", rule(conds(body), reply, **bad), errno.EINVAL, BETWEEN, None
     yield ("reply to a keyword", rule(one(match(ESMTP_MATCH_EHLO_KEYWORD), members(1)), reply, **bad), errno.EINVAL,
-           "between commands", None)
+           BETWEEN, None)
     yield ("reply to a command and content", rule(conds(cond(match(ESMTP_MATCH_CMD_LINE_LENGTH), limit(5)), body), reply,
-                                                  **bad), errno.EINVAL, "between commands", None)
-    yield "no rate", rule(length, limited, **bad), errno.EINVAL, "a rate is", None
-    yield "rate for an hour", rule(length, limited, *rate(1, 3600, 1), **bad), errno.EINVAL, "for a minute", None
-    yield "no burst", rule(length, limited, *rate(1, 60, 1)[:2], **bad), errno.EINVAL, "a burst is", None
+                                                  **bad), errno.EINVAL, BETWEEN, None)
+    yield "no rate", rule(length, limited, **bad), errno.EINVAL, "a rate is for a second or for a minute", None
+    yield ("rate for an hour", rule(length, limited, *rate(1, 3600, 1), **bad),
+           errno.EINVAL, "a rate is for a second or for a minute", None)
+    yield "no burst", rule(length, limited, *rate(1, 60, 1)[:2], **bad), errno.EINVAL, "a burst is 1 to 10000", None
     for n in 0, 10001, 0xffffffff:
         yield (f"rate {n}", rule(length, limited, u32(ESMTP_A_RULE_RATE, n, **bad), *rate(1, 60, 1)[1:]), errno.ERANGE,
                "", None)
-    yield "rate of a drop", rule(length, action(ESMTP_ACTION_DROP), *rate(1, 1, 1), **bad), errno.EINVAL, "only rate-limit", None
-    yield "rate in content", rule(conds(body), limited, *rate(1, 1, 1), **bad), errno.EINVAL, "between commands", None
+    yield ("rate of a drop", rule(length, action(ESMTP_ACTION_DROP), *rate(1, 1, 1), **bad),
+           errno.EINVAL, "only rate-limit has a rate", None)
+    yield "rate in content", rule(conds(body), limited, *rate(1, 1, 1), **bad), errno.EINVAL, BETWEEN, None
 
 
 def one_refusal(s, cmd, title, attrs, code, words, miss):
@@ -344,8 +359,10 @@ def test_unknown_attributes(s):
 
 def test_refused_resets(s):
     cmd = ESMTP_CMD_COUNTERS_RESET
-    one_refusal(s, cmd, "no name", [policy(bad=True)], errno.EINVAL, "missing", ESMTP_A_POLICY_NAME)
-    one_refusal(s, cmd, "unknown name", [policy(name("nobody", bad=True))], errno.ENOENT, "no policy", None)
+    one_refusal(s, cmd, "no name", [policy(bad=True)],
+                errno.EINVAL, "the policy's name is missing", ESMTP_A_POLICY_NAME)
+    one_refusal(s, cmd, "unknown name", [policy(name("nobody", bad=True))],
+                errno.ENOENT, "no policy of this name is running", None)
     one_refusal(s, cmd, "slot", [policy(name("x"), u8(ESMTP_A_POLICY_SLOT, 0, bad=True))], errno.EINVAL, "", None)
 
 
@@ -354,7 +371,7 @@ def test_stage_order(s):
                        (ESMTP_CMD_STAGE_COMMIT, [u64(ESMTP_A_GENERATION, 1)]),
                        (ESMTP_CMD_STAGE_COMMIT, [Attr(ESMTP_A_CHECK_ONLY)]),
                        (ESMTP_CMD_STAGE_ABORT, [])):
-        refused(lambda cmd=cmd, attrs=attrs: s.request(cmd, attrs), errno.ENOENT, "not begun")
+        refused(lambda cmd=cmd, attrs=attrs: s.request(cmd, attrs), errno.ENOENT, "this socket has not begun a stage")
     begin(s)
     stage(s, name("gone"), verbs())
     begin(s)                                    # empties it
@@ -377,10 +394,11 @@ def test_stage_order(s):
 def test_generations(s):
     begin(s)
     stage(s, name(), verbs())
-    r = refused(lambda: s.request(ESMTP_CMD_STAGE_COMMIT), errno.EINVAL, "generation")
+    r = refused(lambda: s.request(ESMTP_CMD_STAGE_COMMIT), errno.EINVAL, "a commit needs a generation")
     assert r.miss_type == ESMTP_A_GENERATION
     one_refusal(s, ESMTP_CMD_STAGE_COMMIT, "generation 0",
-                [u64(ESMTP_A_GENERATION, 0, bad=True)], errno.EINVAL, "generation 0", None)
+                [u64(ESMTP_A_GENERATION, 0, bad=True)],
+                errno.EINVAL, "generation 0 means that there is no configuration", None)
     commit(s, (1 << 64) - 1)                    # the stage survived both
     assert policies(s)["p"].generation == (1 << 64) - 1
     begin(s)
@@ -395,7 +413,8 @@ def test_slots(s):
     assert stage(s, name("b"), verbs()) == 1
     assert stage(s, name("seven"), verbs(), u8(ESMTP_A_POLICY_SLOT, 7)) == 7
     one_refusal(s, ESMTP_CMD_STAGE_POLICY, "slot taken",
-                [policy(name("c"), verbs(), u8(ESMTP_A_POLICY_SLOT, 7, bad=True))], errno.EEXIST, "slot", None)
+                [policy(name("c"), verbs(), u8(ESMTP_A_POLICY_SLOT, 7, bad=True))],
+                errno.EEXIST, "another policy has this slot", None)
     commit(s)
     begin(s)
     assert stage(s, name("new"), verbs()) == 2          # 0 and 1 wait for their policies
@@ -407,7 +426,7 @@ def test_slots(s):
     begin(s)
     assert [stage(s, name(f"n{i}"), verbs()) for i in range(8)] == [4, 5, 6, 7, 0, 1, 2, 3]
     one_refusal(s, ESMTP_CMD_STAGE_POLICY, "ninth", [policy(name("n8", bad=True), verbs())],
-                errno.ENOSPC, "slots", None)
+                errno.ENOSPC, "all 8 slots are taken", None)
     assert stage(s, name("n0"), rules(line_rule(1))) == 4   # more of one that is there
     commit(s)
     assert len(policies(s)["n0"].rules) == 1
@@ -420,14 +439,16 @@ def test_parts(s):
     for attr in (u8(ESMTP_A_POLICY_SLOT, 0, bad=True), verbs(bad=True),
                  u32(ESMTP_A_POLICY_FLAGS, 0, bad=True), text(ESMTP_A_POLICY_DESCRIPTION, "x", bad=True)):
         one_refusal(s, ESMTP_CMD_STAGE_POLICY, "parameter in a part",
-                    [policy(name("big"), attr)], errno.EEXIST, "only rules", None)
+                    [policy(name("big"), attr)],
+                    errno.EEXIST, "a policy of this name is staged already: only rules can be added", None)
     # The engine's word on the whole policy points into the part.
     one_refusal(s, ESMTP_CMD_STAGE_POLICY, "endless limit in a part",
                 [policy(name("big"), rules(line_rule(1000), line_rule(7), line_rule(0xffffffff, bad=True)))],
-                errno.EINVAL, "exceeded", None)
+                errno.EINVAL, "limit can never be exceeded", None)
     stage(s, name("big"), rules(*(line_rule(n) for n in range(600, 1023))))
     one_refusal(s, ESMTP_CMD_STAGE_POLICY, "1025 rules",
-                [policy(name("big"), rules(line_rule(1023), line_rule(1024), bad=True))], errno.E2BIG, "1024", None)
+                [policy(name("big"), rules(line_rule(1023), line_rule(1024), bad=True))],
+                errno.E2BIG, "a policy has at most 1024 rules", None)
     stage(s, name("big"), rules(line_rule(1023, log=True)))
     stage(s, name("big"))
     stage(s, name("small"), verbs(1))
@@ -493,7 +514,8 @@ def test_reply_rules(s):
     stage(s, name(), verbs(), rules(*(rule(length, *attrs) for attrs in first)))
     for n in range(0, len(many), 100):
         refused(lambda n=n: stage(s, name(), rules(*(rule(length, *attrs) for attrs in many[n:n + 100]),
-                                                   rule(length, reply, code(1)))), errno.EINVAL, "400")
+                                                   rule(length, reply, code(1)))),
+                                                   errno.EINVAL, "the code of a reply is 400 to 459 or 500 to 559")
         stage(s, name(), rules(*(rule(length, *attrs) for attrs in many[n:n + 100])))
     commit(s)
     kinds = {ESMTP_A_RULE_CODE, ESMTP_A_RULE_TEXT, ESMTP_A_RULE_RATE, ESMTP_A_RULE_RATE_SECONDS, ESMTP_A_RULE_RATE_BURST}
@@ -507,7 +529,7 @@ def test_two_sockets(s):
     stage(s, name("first"), verbs())
     for call in (lambda: begin(other), lambda: stage(other, name(), verbs()), lambda: commit(other),
                  lambda: check_only(other), lambda: other.request(ESMTP_CMD_STAGE_ABORT)):
-        refused(call, errno.EBUSY, "another process")
+        refused(call, errno.EBUSY, BUSY)
     assert policies(other) is not None                  # reading goes on
     commit(s)
     begin(other)

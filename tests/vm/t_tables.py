@@ -103,57 +103,65 @@ def available():
 
 
 GOOD = Table().blob()
+FIRST = "the first piece of a table needs its name, its size and that of its source"
 
 
 def table_refusals():
     bad = {"bad": True}
     n = len(GOOD)
-    yield "no table", [], errno.EINVAL, "missing", ESMTP_A_TABLE
+    yield "no table", [], errno.EINVAL, "a table is missing", ESMTP_A_TABLE
     yield "no nest", [Attr(ESMTP_A_TABLE, b"", nested=False, **bad)], errno.EINVAL, "NESTED", None
     yield "unknown in table", [table(ident(), u8(40, 1, **bad))], errno.EINVAL, "", None
     yield "short number", [table(u8(ESMTP_A_TABLE_ID, 1, **bad))], errno.EINVAL, "", None
-    yield "no number", [table(tname(), *sizes(n), *data(0, GOOD), **bad)], errno.EINVAL, "number", ESMTP_A_TABLE_ID
+    yield ("no number", [table(tname(), *sizes(n), *data(0, GOOD), **bad)],
+           errno.EINVAL, "a table needs a number", ESMTP_A_TABLE_ID)
     yield ("no name", [table(ident(), *sizes(n), *data(0, GOOD), **bad)],
-           errno.EINVAL, "first piece", ESMTP_A_TABLE_NAME)
+           errno.EINVAL, FIRST, ESMTP_A_TABLE_NAME)
     yield ("no size", [table(ident(), tname(), sizes(n)[1], *data(0, GOOD), **bad)],
-           errno.EINVAL, "first piece", ESMTP_A_TABLE_SIZE)
+           errno.EINVAL, FIRST, ESMTP_A_TABLE_SIZE)
     yield ("no size of the source", [table(ident(), tname(), sizes(n)[0], *data(0, GOOD), **bad)],
-           errno.EINVAL, "first piece", ESMTP_A_TABLE_SOURCE_SIZE)
+           errno.EINVAL, FIRST, ESMTP_A_TABLE_SOURCE_SIZE)
     yield ("no offset", [table(ident(), tname(), *sizes(n), data(0, GOOD)[1], **bad)],
-           errno.EINVAL, "its place", ESMTP_A_TABLE_OFFSET)
+           errno.EINVAL, "a piece of a table needs data and its place", ESMTP_A_TABLE_OFFSET)
     yield ("no data", [table(ident(), tname(), *sizes(n), data(0, GOOD)[0], **bad)],
-           errno.EINVAL, "its place", ESMTP_A_TABLE_DATA)
-    yield "empty name", [table(ident(), tname("", **bad), *sizes(n), *data(0, GOOD))], errno.EINVAL, "empty", None
-    yield "name", [table(ident(), tname("a b", **bad), *sizes(n), *data(0, GOOD))], errno.EINVAL, "only letters", None
+           errno.EINVAL, "a piece of a table needs data and its place", ESMTP_A_TABLE_DATA)
+    yield ("empty name", [table(ident(), tname("", **bad), *sizes(n), *data(0, GOOD))],
+           errno.EINVAL, "the name is empty", None)
+    yield ("name", [table(ident(), tname("a b", **bad), *sizes(n), *data(0, GOOD))],
+           errno.EINVAL, "a name has only letters, digits, '_', '.' and '-'", None)
     yield "long name", [table(ident(), tname("x" * 41, **bad), *sizes(n), *data(0, GOOD))], errno.ERANGE, "", None
     yield ("empty table", [table(ident(), tname(), *sizes(0, bad_size=True), *data(0, GOOD))],
-           errno.EINVAL, "empty", None)
+           errno.EINVAL, "the table is empty", None)
     yield ("large table", [table(ident(), tname(), *sizes(ESMTP_TABLE_SIZE_MAX + 1, bad_size=True), *data(0, GOOD))],
-           errno.E2BIG, "at most 1048576", None)
+           errno.E2BIG, "a table has at most 1048576 bytes", None)
     yield ("large source", [table(ident(), tname(), *sizes(n, ESMTP_TABLE_SIZE_MAX + 1, bad_source=True),
-                                  *data(0, GOOD))], errno.E2BIG, "source of a table has at most", None)
+                                  *data(0, GOOD))],
+                                  errno.E2BIG, "the source of a table has at most 1048576 bytes", None)
     yield ("both as large as numbers are", [table(ident(), tname(), *sizes(0xffffffff, 0xffffffff, bad_size=True),
-                                                  *data(0, GOOD))], errno.E2BIG, "at most", None)
+                                                  *data(0, GOOD))],
+                                                  errno.E2BIG, "a table has at most 1048576 bytes", None)
     yield ("begins behind its beginning", [table(ident(), tname(), *sizes(n), *data(4, GOOD[4:], bad_offset=True))],
-           errno.EINVAL, "in order", None)
-    yield "empty piece", [table(ident(), tname(), *sizes(n), *data(0, b"", **bad))], errno.EINVAL, "empty", None
+           errno.EINVAL, "the pieces of a table come in order, without gaps", None)
+    yield ("empty piece", [table(ident(), tname(), *sizes(n), *data(0, b"", **bad))],
+           errno.EINVAL, "a piece of a table is empty", None)
     yield ("too much", [table(ident(), tname(), *sizes(n - 4), *data(0, GOOD, **bad))],
-           errno.E2BIG, "more data", None)
+           errno.E2BIG, "there is more data than the table and its source have", None)
 
 
 def test_refused_tables(s):
-    refused(lambda: put(s, ident(), tname(), *sizes(len(GOOD)), *data(0, GOOD)), errno.ENOENT, "not begun")
+    refused(lambda: put(s, ident(), tname(), *sizes(len(GOOD)), *data(0, GOOD)),
+            errno.ENOENT, "this socket has not begun a stage")
     begin(s)
     for title, attrs, code, words, miss in table_refusals():
         one_refusal(s, ESMTP_CMD_STAGE_TABLE, title, attrs, code, words, miss)
     stage_table(s, GOOD)                            # nothing of it has stayed
     one_refusal(s, ESMTP_CMD_STAGE_TABLE, "complete", [table(ident(), *data(len(GOOD), b"x", bad=True))],
-                errno.E2BIG, "more data", None)
+                errno.E2BIG, "there is more data than the table and its source have", None)
     one_refusal(s, ESMTP_CMD_STAGE_TABLE, "twice", [table(ident(), tname("other", bad=True), *data(0, GOOD))],
-                errno.EEXIST, "only data", None)
+                errno.EEXIST, "a table with this number is staged already: only data can be added", None)
     one_refusal(s, ESMTP_CMD_STAGE_TABLE, "same name",
                 [table(ident(2), tname("t1", bad=True), *sizes(len(GOOD)), *data(0, GOOD))],
-                errno.EEXIST, "this name", None)
+                errno.EEXIST, "another table has this name", None)
     commit(s)
     assert sources(s) == {"t1": b""}
 
@@ -165,13 +173,13 @@ def test_pieces(s):
     at = 1
     for n in (7, 300, len(blob) - 308 + 3, len(source) - 4):      # the third has the end of one, the beginning of the other
         one_refusal(s, ESMTP_CMD_STAGE_TABLE, "gap", [table(ident(), *data(at + 1, b"x", bad_offset=True))],
-                    errno.EINVAL, "in order", None)
+                    errno.EINVAL, "the pieces of a table come in order, without gaps", None)
         one_refusal(s, ESMTP_CMD_STAGE_TABLE, "again", [table(ident(), *data(0, b"x", bad_offset=True))],
-                    errno.EINVAL, "in order", None)
+                    errno.EINVAL, "the pieces of a table come in order, without gaps", None)
         put(s, ident(), *data(at, (blob + source)[at:at + n]))
         at += n
-        refused(lambda: commit(s), errno.EINVAL, "not complete")
-        refused(lambda: check_only(s), errno.EINVAL, "not complete")
+        refused(lambda: commit(s), errno.EINVAL, "a table of the stage is not complete")
+        refused(lambda: check_only(s), errno.EINVAL, "a table of the stage is not complete")
     put(s, ident(), *data(at, (blob + source)[at:]))
     stage_table(s, GOOD, b"x" * 100000, n=2)
     stage_table(s, GOOD, b"", n=3, piece=11)
@@ -195,13 +203,13 @@ def test_stages(s):
     assert sources(s) == {}
     begin(s)
     stage_table(s, GOOD, b"four")
-    r = refused(lambda: commit(s, 0), errno.EINVAL, "generation 0")
+    r = refused(lambda: commit(s, 0), errno.EINVAL, "generation 0 means that there is no configuration")
     assert r.offset == 20
     check_only(s)
     other = Socket()
     begin(other)
     stage_table(other, GOOD, b"five")
-    refused(lambda: put(s, ident(2), tname("x"), *sizes(len(GOOD)), *data(0, GOOD)), errno.EBUSY, "another process")
+    refused(lambda: put(s, ident(2), tname("x"), *sizes(len(GOOD)), *data(0, GOOD)), errno.EBUSY, BUSY)
     other.close()                                   # the table goes with the socket
     begin(s)
     stage(s, name(), verbs())
@@ -215,7 +223,7 @@ def test_limits(s):
     for n in range(ESMTP_TABLES_MAX):
         stage_table(s, GOOD, f"source {n}".encode(), n=1000 - n)
     one_refusal(s, ESMTP_CMD_STAGE_TABLE, "one more", [table(ident(1, bad=True), tname("x"), *sizes(len(GOOD)),
-                *data(0, GOOD))], errno.ENOSPC, "256 tables", None)
+                *data(0, GOOD))], errno.ENOSPC, "a configuration has at most 256 tables", None)
     commit(s)
     assert list(sources(s).values()) == [f"source {n}".encode() for n in range(ESMTP_TABLES_MAX)]
     begin(s)
@@ -226,7 +234,7 @@ def test_limits(s):
         stage_table(s, large, b"s" * (ESMTP_TABLE_SIZE_MAX if n == 1 else ESMTP_TABLE_SIZE_MAX - 500 + 2 * fill), n=n)
     one_refusal(s, ESMTP_CMD_STAGE_TABLE, "too large together",
                 [table(ident(3), tname("x"), *sizes(len(GOOD), 600, bad_size=True), *data(0, GOOD))],
-                errno.ENOSPC, "4194304", None)
+                errno.ENOSPC, "all tables and their sources have at most 4194304 bytes", None)
     commit(s)
     assert [len(v) for v in sources(s).values()] == [ESMTP_TABLE_SIZE_MAX, ESMTP_TABLE_SIZE_MAX - 500 + 2 * fill]
 
@@ -507,7 +515,7 @@ def test_tool(s):
     begin(s)
     stage_table(s, GOOD, b"\x7fELF")
     commit(s)
-    assert "not esmtpctl's" in ctl("list", "ruleset", fails=True)
+    assert "Error: the source of table t1 is not esmtpctl's\n" in ctl("list", "ruleset", fails=True)
     ctl("flush", "ruleset")
     assert sources(s) == {}
 

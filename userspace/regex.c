@@ -647,12 +647,24 @@ static bool split_sequence(struct split *s, struct regex *cat, bool begin, bool 
  */
 struct regex_branch *regex_branches(struct regex *tree, struct regex_error *e)
 {
+	struct regex *plain = node_new(REGEX_ALT, tree->at), **tail = &plain->child, *next;
 	struct split s = { .e = e };
 
 	s.tail = &s.head;
 	e->why = NULL;
-	for (struct regex *c = tree->child; c; c = c->next)
-		if (!split_sequence(&s, c, false, false))
-			return NULL;
+	for (struct regex *c = tree->child; c; c = next) {
+		next = c->next;
+		if (find_anchor(c)) {
+			if (!split_sequence(&s, c, false, false))
+				return NULL;
+			continue;
+		}
+		/* Those without any, however many they are, are one branch. */
+		c->next = NULL;
+		*tail = c;
+		tail = &c->next;
+	}
+	if (plain->child && !add_branch(&s, plain, false, false))
+		return NULL;
 	return s.head;
 }

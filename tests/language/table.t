@@ -8,6 +8,9 @@ regex drop "regex" => ok
 regex r ".*\x22[[:alpha:]_]+\x22 <[^>]{3,}>?$" => ok
 regex r "^(MAIL|RCPT) \w\d\s\W\D\S\.\*$" => ok
 regex r "(^|@)(a|b)($|\.)" => ok
+# More than there may be with anchors, but without any, or with few.
+regex r "a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r|s|t|u|v|w|x|y|z|A|B|C|D|E|F|G|H|I|J|K|L|M|N|O|P|Q|R|S|T|U|V|W|X|Y|Z|0|1|2|3|4|5|6|7|8|9|ab|cd|ef" => ok
+regex r "a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r|s|t|u|v|w|x|y|z|A|B|C|D|E|F|G|H|I|J|K|L|M|N|O|P|Q|R|S|T|U|V|W|X|Y|Z|0|1|2|3|4|5|6|7|8|9|ab|cd|ef|^gh" => ok
 regex r "" => error: 10-10: the expression is empty: it would match everything
 regex r foo => error: 9-11: syntax error, unexpected 'foo', expected a string in quotes or '{'
 regex r => error: 8-8: syntax error, unexpected end of line, expected a string in quotes or '{'

@@ -68,8 +68,6 @@ enum automaton_result automaton_table(const struct nfa *a, uint32_t states_max, 
 	dfa_minimise(&d);
 	if (d.n_states > states_max)
 		return AUTOMATON_STATES;
-	if (d.n_states == 1)
-		return AUTOMATON_NOTHING;
 	blob->len = dfa_pack(&d, &blob->data);
 	return blob->len <= ESMTP_TABLE_SIZE_MAX ? AUTOMATON_OK : AUTOMATON_SIZE;
 }

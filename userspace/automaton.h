@@ -53,7 +53,6 @@ void nfa_edge(struct nfa *a, uint32_t from, uint8_t lo, uint8_t hi, uint32_t to)
 
 enum automaton_result {
 	AUTOMATON_OK,
-	AUTOMATON_NOTHING,	/* it accepts no text at all */
 	AUTOMATON_STATES,	/* it has too many states */
 	AUTOMATON_SIZE,		/* its table is too large */
 };

@@ -240,6 +240,11 @@ static void join(struct joined *j, struct fa *fa, bool begin, bool end)
 		join_state(j, &s, s.v[i], s.v[i] == first && !begin, end);
 }
 
+static const char *too_large(void)
+{
+	return mem_printf("it takes more than %d MiB of memory to make a table of this", REGEX_MEMORY_MAX);
+}
+
 static const char *compile(const struct regex_branch *branches, struct blob *blob)
 {
 	struct joined j = { { 0 }, 0, 0 };
@@ -256,16 +261,15 @@ static const char *compile(const struct regex_branch *branches, struct blob *blo
 			continue;
 		fa = NULL;
 		err = fa_compile(t.s, t.len, &fa);
+		/* What is wrong was refused long before: it has no memory. */
 		if (err || !fa)
-			return mem_printf("libfa does not take this expression (error %d)", err);
+			return too_large();
 		join(&j, fa, k & 1, k & 2);
 		fa_free(fa);
 	}
 	switch (automaton_table(&j.a, REGEX_STATES_MAX, blob)) {
 	case AUTOMATON_OK:
 		return NULL;
-	case AUTOMATON_NOTHING:
-		return "this matches no text at all";
 	case AUTOMATON_STATES:
 		return mem_printf("this needs more than %d states: fewer repetitions that can begin anywhere, or fewer expressions, need less",
 				  REGEX_STATES_MAX);
@@ -352,8 +356,7 @@ static const char *died(int status)
 		return mem_printf("it takes more than %d seconds to make a table of this", REGEX_WALL_MAX);
 	if (WIFSIGNALED(status))
 		return mem_printf("libfa fails at this expression (signal %d)", WTERMSIG(status));
-	return mem_printf("it takes more than %d MiB of memory to make a table of this",
-			  REGEX_MEMORY_MAX);
+	return too_large();
 }
 
 static bool take_answer(char *buf, size_t len, int status, struct blob *blob, const char **why)

@@ -103,19 +103,24 @@ static bool open_socket(struct genl *g, struct erecs *errors)
  */
 bool genl_open(struct genl *g, struct erecs *errors)
 {
+	int err;
+
 	memset(g, 0, sizeof(*g));
 	if (!open_socket(g, errors))
 		return false;
 	/* The kernel loads the module by itself where its loader works. */
-	if (find_family(g) && (!module_load(errors) || find_family(g))) {
-		if (!errors->count)
-			erec_add(errors, NULL,
-				 "%s is loaded but does not answer in this network namespace",
-				 MODULE_NAME);
-		genl_close(g);
-		return false;
+	err = find_family(g);
+	if (!err)
+		return true;
+	if (module_load(errors)) {
+		err = find_family(g);
+		if (!err)
+			return true;
+		erec_add(errors, NULL, "%s is loaded but does not answer: %s", MODULE_NAME,
+			 strerror(-err));
 	}
-	return true;
+	genl_close(g);
+	return false;
 }
 
 /**

@@ -27,13 +27,14 @@ bool module_loaded(void)
 
 static void say_why_not(int err, struct erecs *errors)
 {
-	switch (err) {
-	case EPERM:
-	case EACCES:
+	/* Root may be refused too: in a container, or because the kernel takes no more modules. */
+	if ((err == EPERM || err == EACCES) && geteuid()) {
 		erec_add(errors, NULL,
 			 "%s is not loaded, and only root can load it: run 'modprobe %s' as root",
 			 MODULE_NAME, MODULE_NAME);
-		break;
+		return;
+	}
+	switch (err) {
 	case ENOENT:
 		erec_add(errors, NULL,
 			 "%s is not installed for this kernel: run 'make install' in its sources, then 'modprobe %s'",
@@ -93,6 +94,9 @@ bool module_load(struct erecs *errors)
 	ctx = quiet_context();
 	err = ctx ? probe(ctx) : -ENOMEM;
 	kmod_unref(ctx);
+	/* The library takes this error for "loaded already", but the module has met another of its name. */
+	if (err >= 0 && !module_loaded())
+		err = -EEXIST;
 	if (err < 0)
 		say_why_not(-err, errors);
 	return err >= 0;
@@ -130,9 +134,7 @@ bool module_remove(struct erecs *errors)
 	kmod_unref(ctx);
 	if (!err || err == -ENOENT)
 		return true;
-	if (err == -EPERM)
-		erec_add(errors, NULL, "only root can remove %s", MODULE_NAME);
-	else if (err == -EAGAIN || err == -EBUSY)
+	if (err == -EAGAIN || err == -EBUSY)
 		erec_add(errors, NULL,
 			 "%s is still in use: another table or network namespace names one of its helpers ('nft list ruleset' shows 'type \"esmtp')",
 			 MODULE_NAME);

@@ -698,12 +698,11 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct 
 {
 	yysymbol_kind_t got = yypcontext_token(ctx);
 	const char *token = shown(p->token);
-	char buf[512] = "syntax error";
+	char buf[512] = "syntax error, unexpected ";
 
 	(void)scanner;
 	if (got == YYSYMBOL_UNCLOSED)	/* the scanner has said it */
 		return 0;
-	append(buf, sizeof(buf), ", unexpected ");
 	if (token)
 		append(buf, sizeof(buf), "'");
 	append(buf, sizeof(buf), token ? token : yysymbol_name(got));

@@ -114,7 +114,8 @@ with check("what is no address is refused"):
         assert run("router", "esmtpctl", "add", "exempt", bad, fails=True).strip(), bad
     same([CLIENT4B], exempt())
 with check("nothing is to be deleted"):
-    run("router", "esmtpctl", "delete", "exempt", "192.0.2.1", fails=True)
+    same("Error: 192.0.2.1 is not exempt, or not all of it\n", run("router", "esmtpctl", "delete", "exempt", "192.0.2.1",
+                                                                   fails=True))
     same([CLIENT4B], exempt())
 with check("hosts of a named set: exempt, listed by its name, not deleted one by one"):
     rules(conf() + f"\nset friends {{ {CLIENT4B}, {SERVER6}, 192.0.2.0/28 }}\nexempt @friends\nexempt {CLIENT6B}\n")
@@ -122,7 +123,7 @@ with check("hosts of a named set: exempt, listed by its name, not deleted one by
     same([PLAIN, PLAIN, STARS], [greeting(SERVER6), greeting(ROUTER6), greeting(SERVER4)])
     same(f"exempt @friends\nexempt {CLIENT6B}", run("router", "esmtpctl", "list", "exempt").strip())
     said = run("router", "esmtpctl", "delete", "exempt", CLIENT4B, fails=True)
-    assert "set friends" in said, said
+    same(f"Error: {CLIENT4B} is exempt by set friends, which only a file changes\n", said)
     run("router", "esmtpctl", "delete", "exempt", CLIENT6B)
     same("exempt @friends", run("router", "esmtpctl", "list", "exempt").strip())
     rules(conf() + f"\nexempt {{ {CLIENT4B} }}\n")

@@ -290,6 +290,8 @@ def bridged_one_sentence(server):
     assert lines, "nothing in the kernel's log"
     assert len(lines) - before <= 1, lines
     assert all(line.split(":")[1].strip() == "notice" for line in lines), lines
+    assert all(line.endswith(" nf_conntrack_esmtp: bridged connections are not inspected, their packets are dropped: choose "
+                             "only routed ones, or exempt them") for line in lines), lines
 
 
 def test_bridge_iptables():

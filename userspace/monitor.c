@@ -95,7 +95,7 @@ static void listen_on(struct monitor *m, struct genl *g)
 			fputs("esmtpctl: events lost: they came faster than they could be printed\n",
 			      stderr);
 		} else if (errno != EINTR) {
-			erec_add(&m->r->errors, NULL, "netlink: %s", strerror(errno));
+			erec_add(&m->r->errors, NULL, "events cannot be read: %s", strerror(errno));
 			return;
 		}
 	}

@@ -12,6 +12,19 @@
 #define EREC_MAX 20	/* more help nobody */
 
 /**
+ * location_before() - of two places in one input, is this the first?
+ * @a: this
+ * @b: the other
+ *
+ * Return: true if it begins before the other does.
+ */
+bool location_before(const struct location *a, const struct location *b)
+{
+	return a->first_line < b->first_line ||
+	       (a->first_line == b->first_line && a->first_column < b->first_column);
+}
+
+/**
  * erec_init() - begin an empty list
  * @es: the list
  */

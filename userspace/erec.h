@@ -57,6 +57,7 @@ struct erecs {
 	unsigned int count;
 };
 
+bool location_before(const struct location *a, const struct location *b);
 void erec_init(struct erecs *es);
 void erec_add(struct erecs *es, const struct location *loc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

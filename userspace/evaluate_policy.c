@@ -380,7 +380,7 @@ static bool replaces_inherited(struct policy *p, const struct rule *r)
 {
 	for (unsigned int i = 0; i < p->n_inherited; i++)
 		if ((same_rule(&p->rules[i], r) || (is_relay(&p->rules[i]) && is_relay(r))) &&
-		    p->rules[i].loc.first_line < p->loc.first_line) {
+		    location_before(&p->rules[i].loc, &p->loc)) {
 			p->rules[i] = *r;
 			return true;
 		}

@@ -62,12 +62,6 @@ static const char *kind(bool ports)
 }
 
 /* Statements are read in any order, but of a set others must be able to know what it is. */
-static bool stands_before(const struct location *a, const struct location *b)
-{
-	return a->first_line < b->first_line ||
-	       (a->first_line == b->first_line && a->first_column < b->first_column);
-}
-
 static const struct named_set *find_set(const struct word *w, bool ports, const struct config *c,
 					struct erecs *errors)
 {
@@ -77,7 +71,7 @@ static const struct named_set *find_set(const struct word *w, bool ports, const 
 		erec_add(errors, &w->loc, "behind @ stands the name of a set");
 	else if (!s)
 		erec_add(errors, &w->loc, "there is no set %s", w->text + 1);
-	else if (!stands_before(&s->loc, &w->loc))
+	else if (!location_before(&s->loc, &w->loc))
 		erec_add(errors, &w->loc, "set %s is defined only behind this line", s->name);
 	else if (s->keys.n && ports != (s->keys.v[0].len == KEY_PORT))
 		erec_add(errors, &w->loc, "set %s has %s, here belong %s", s->name, kind(!ports),

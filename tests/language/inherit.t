@@ -9,3 +9,7 @@ tls deny\ninherit base => error: 1-12: what is inherited must stand before lines
 match cmd rcpt count > 5 log\ninherit base => error: 1-12: what is inherited must stand before lines that change it
 inherit base\ninherit base => error: 1-12: policy p has such a line already
 inherit base\nmatch body line length > 998 drop\nmatch body line length > 998 drop log => error: 1-37: line 9 has the same match
+
+context: @
+policy a { match cmd rcpt count > 5 drop }; policy b { inherit a; match cmd rcpt count > 5 log } => ok: match cmd rcpt count > 5 log
+policy a { match cmd rcpt count > 5 drop }; policy b { inherit a; match cmd rcpt count > 5 log; match cmd rcpt count > 5 log } => error: 97-124: line 1 has the same match

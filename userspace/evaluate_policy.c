@@ -388,7 +388,6 @@ static bool replaces_inherited(struct policy *p, const struct rule *r)
 }
 
 static void policy_match(const struct item *item, const struct config *config, struct policy *p,
-			 unsigned int room,
 			 struct erecs *errors)
 {
 	unsigned int before = errors->count;
@@ -410,8 +409,10 @@ static void policy_match(const struct item *item, const struct config *config, s
 		if (same_rule(&p->rules[i], r))
 			erec_add(errors, &item->loc, "line %u has the same match",
 				 p->rules[i].loc.first_line);
-	if (p->n_rules < room)
+	if (p->n_rules < ESMTP_RULES_MAX)
 		p->n_rules++;
+	else if (errors->count == before)
+		erec_add(errors, &item->loc, "a policy has at most %d match lines", ESMTP_RULES_MAX);
 }
 
 static void policy_line(const struct item *item, const struct config *c, struct policy *p,
@@ -455,7 +456,7 @@ static void policy_line(const struct item *item, const struct config *c, struct 
 		policy_inherit(item, c, p, seen, errors);
 		break;
 	case ITEM_MATCH:
-		policy_match(item, c, p, ESMTP_RULES_MAX, errors);
+		policy_match(item, c, p, errors);
 		break;
 	default:
 		break;
@@ -501,7 +502,7 @@ static void policy_link(const struct policy *p, struct config *c, struct erecs *
 	*tail = (struct policy *)p;
 }
 
-/* Those that it has, and those that it may inherit. */
+/* How many it can come to: those that it has and may inherit, of which some take the place of others. */
 static unsigned int count_matches(const struct stmt *stmt, const struct config *c)
 {
 	const struct policy *from;
@@ -512,7 +513,7 @@ static unsigned int count_matches(const struct stmt *stmt, const struct config *
 		from = i->kind == ITEM_INHERIT ? config_policy(c, i->word->text) : NULL;
 		n += from ? from->n_rules : 0;
 	}
-	return n;
+	return n < ESMTP_RULES_MAX ? n : ESMTP_RULES_MAX;
 }
 
 /**
@@ -524,7 +525,6 @@ static unsigned int count_matches(const struct stmt *stmt, const struct config *
 void evaluate_policy(const struct stmt *stmt, struct config *c, struct erecs *errors)
 {
 	struct policy *p = mem_alloc(sizeof(*p));
-	unsigned int matches;
 	struct seen seen = { 0 };
 
 	if (config_policy(c, stmt->name->text)) {
@@ -538,11 +538,9 @@ void evaluate_policy(const struct stmt *stmt, struct config *c, struct erecs *er
 	p->log_group = LOG_GROUP_NONE;
 	p->flags = ESMTP_POLICY_F_MASK_BANNER;
 	p->verbs = ESMTP_VERBS_ASA;
-	matches = count_matches(stmt, c);
-	if (matches > ESMTP_RULES_MAX)
-		erec_add(errors, &p->loc, "a policy has at most %d match lines", ESMTP_RULES_MAX);
-	p->rules = mem_alloc(((size_t)matches + 1) * sizeof(*p->rules));
-	for (const struct item *i = stmt->items.head; i && matches <= ESMTP_RULES_MAX; i = i->next)
+	/* One more: where a line is read before it is known whether it takes another one's place. */
+	p->rules = mem_alloc(((size_t)count_matches(stmt, c) + 1) * sizeof(*p->rules));
+	for (const struct item *i = stmt->items.head; i; i = i->next)
 		policy_line(i, c, p, &seen, errors);
 	check_tls(p, &seen, errors);
 	unify_tls(p);

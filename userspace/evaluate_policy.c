@@ -332,16 +332,21 @@ static void check_reply(const struct item *item, struct rule *r, struct erecs *e
 		}
 }
 
-/* Behind a rule that limits a rate there is work for another one: what is within it. */
-static bool same_rule(const struct rule *a, const struct rule *b)
+static bool same_matches(const struct rule *a, const struct rule *b)
 {
-	if (a->n_conds != b->n_conds ||
-	    (a->action == ESMTP_ACTION_RATE_LIMIT && b->action != ESMTP_ACTION_RATE_LIMIT))
+	if (a->n_conds != b->n_conds)
 		return false;
 	for (unsigned int i = 0; i < a->n_conds; i++)
 		if (!cond_same(&a->conds[i], &b->conds[i]))
 			return false;
 	return true;
+}
+
+/* Behind a rule that limits a rate there is work for another one: what is within it. */
+static bool same_rule(const struct rule *a, const struct rule *b)
+{
+	return same_matches(a, b) &&
+	       (a->action != ESMTP_ACTION_RATE_LIMIT || b->action == ESMTP_ACTION_RATE_LIMIT);
 }
 
 /* What the rules hold one kind of text against runs side by side in the kernel. */
@@ -375,16 +380,30 @@ static bool is_relay(const struct rule *r)
 	return r->n_conds == 1 && r->conds[0].match == ESMTP_MATCH_MAIL_RELAY && !r->conds[0].negate;
 }
 
-/* A line with the match of one that was inherited takes its place; mail-relay with any other list does. */
-static bool replaces_inherited(struct policy *p, const struct rule *r)
+static bool same_relay(const struct rule *a, const struct rule *b)
+{
+	return is_relay(a) && is_relay(b);
+}
+
+static bool replaces_one(struct policy *p, const struct rule *r,
+			 bool (*same)(const struct rule *a, const struct rule *b))
 {
 	for (unsigned int i = 0; i < p->n_inherited; i++)
-		if ((same_rule(&p->rules[i], r) || (is_relay(&p->rules[i]) && is_relay(r))) &&
-		    location_before(&p->rules[i].loc, &p->loc)) {
+		if (same(&p->rules[i], r) && location_before(&p->rules[i].loc, &p->loc)) {
 			p->rules[i] = *r;
 			return true;
 		}
 	return false;
+}
+
+/*
+ * A line with the match of one that was inherited takes its place; mail-relay with any other list
+ * does. Of a limited rate and a line behind it, the one that could not stand beside it.
+ */
+static bool replaces_inherited(struct policy *p, const struct rule *r)
+{
+	return replaces_one(p, r, same_rule) || replaces_one(p, r, same_relay) ||
+	       replaces_one(p, r, same_matches);
 }
 
 static void policy_match(const struct item *item, const struct config *config, struct policy *p,

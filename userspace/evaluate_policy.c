@@ -503,11 +503,15 @@ static void check_tls(const struct policy *p, const struct seen *seen, struct er
 }
 
 /* One truth in the kernel: the verb passes if and only if TLS is allowed. */
-static void unify_tls(struct policy *p)
+static void unify_tls(struct policy *p, struct erecs *errors)
 {
+	bool any = p->verbs;
+
 	p->verbs &= ~(1ull << ESMTP_VERB_STARTTLS);
 	if (p->flags & ESMTP_POLICY_F_TLS_ALLOW)
 		p->verbs |= 1ull << ESMTP_VERB_STARTTLS;
+	if (any && !p->verbs)
+		erec_add(errors, &p->loc, "without starttls no command would pass");
 }
 
 static void policy_link(const struct policy *p, struct config *c, struct erecs *errors)
@@ -562,6 +566,6 @@ void evaluate_policy(const struct stmt *stmt, struct config *c, struct erecs *er
 	for (const struct item *i = stmt->items.head; i; i = i->next)
 		policy_line(i, c, p, &seen, errors);
 	check_tls(p, &seen, errors);
-	unify_tls(p);
+	unify_tls(p, errors);
 	policy_link(p, c, errors);
 }

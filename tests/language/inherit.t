@@ -13,3 +13,5 @@ inherit base\nmatch body line length > 998 drop\nmatch body line length > 998 dr
 context: @
 policy a { match cmd rcpt count > 5 drop }; policy b { inherit a; match cmd rcpt count > 5 log } => ok: match cmd rcpt count > 5 log
 policy a { match cmd rcpt count > 5 drop }; policy b { inherit a; match cmd rcpt count > 5 log; match cmd rcpt count > 5 log } => error: 97-124: line 1 has the same match
+policy a { tls allow; verbs starttls }\npolicy b { inherit a; tls deny } => error: 8-8: without starttls no command would pass
+policy a { tls allow; verbs starttls }\npolicy b { inherit a } => ok: verbs { starttls }

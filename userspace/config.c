@@ -139,6 +139,45 @@ unsigned int config_policies(const struct config *c)
 	return n;
 }
 
+static bool slot_taken(const struct config *c, uint8_t slot)
+{
+	for (const struct policy *p = c->policies; p; p = p->next)
+		if (p->slot == slot)
+			return true;
+	return false;
+}
+
+static struct policy *take_lowest(struct policy **list)
+{
+	struct policy **lowest = list, *p;
+
+	for (struct policy **i = list; *i; i = &(*i)->next)
+		if ((*i)->slot < (*lowest)->slot)
+			lowest = i;
+	p = *lowest;
+	*lowest = p->next;
+	p->next = NULL;
+	return p;
+}
+
+/**
+ * config_take_slots() - give policies the slots, and the order, that the module gives them where nothing runs
+ * @c: the configuration
+ */
+void config_take_slots(struct config *c)
+{
+	struct policy *left = c->policies, **tail = &c->policies;
+
+	for (struct policy *p = c->policies; p; p = p->next)
+		for (uint8_t slot = 0; p->slot == SLOT_ANY && slot < ESMTP_SLOTS; slot++)
+			if (!slot_taken(c, slot))
+				p->slot = slot;
+	while (left) {
+		*tail = take_lowest(&left);
+		tail = &(*tail)->next;
+	}
+}
+
 /**
  * config_all_ports() - every port on which something is inspected
  * @c: the configuration

@@ -229,6 +229,7 @@ bool config_exempts(const struct config *c);
 bool config_limits(const struct config *c);
 bool config_cookies(const struct config *c);
 unsigned int config_policies(const struct config *c);
+void config_take_slots(struct config *c);
 void config_all_ports(const struct config *c, struct intervals *all);
 void config_default_port(struct intervals *ports);
 void names_sort(struct names *names);

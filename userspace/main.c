@@ -227,11 +227,11 @@ static bool run_file(struct invocation *inv)
 		ok &= language_evaluate(&ast, &c, errors);
 	if (!ok)
 		return false;
-	if (inv->print)
-		output_ruleset(&inv->r.o, &c);
-	else
-		ok = load(&c, inv->check, &inv->r);
-	return ok;
+	if (!inv->print)
+		return load(&c, inv->check, &inv->r);
+	config_take_slots(&c);
+	output_ruleset(&inv->r.o, &c);
+	return true;
 }
 
 static bool run(struct invocation *inv, int argc, char **argv)

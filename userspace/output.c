@@ -12,13 +12,11 @@
  */
 void output_ruleset(struct output *o, const struct config *c)
 {
-	unsigned int position = 0;
-
 	o->ops->begin(o);
 	for (const struct table *t = c->tables; t; t = t->next)
 		o->ops->table(o, t);
 	for (const struct policy *p = c->policies; p; p = p->next)
-		o->ops->policy(o, p, position++);
+		o->ops->policy(o, p);
 	for (const struct named_set *s = c->sets; s; s = s->next)
 		o->ops->set(o, s);
 	o->ops->exempt(o, c);

@@ -35,7 +35,7 @@ struct output {
  * struct output_ops - a format
  * @begin: before the first object
  * @table: one regex or list
- * @policy: one policy, @position from 0
+ * @policy: one policy
  * @set: one named set
  * @exempt: the exempt hosts of a configuration
  * @class: one class
@@ -52,7 +52,7 @@ struct output {
 struct output_ops {
 	void (*begin)(struct output *o);
 	void (*table)(struct output *o, const struct table *t);
-	void (*policy)(struct output *o, const struct policy *p, unsigned int position);
+	void (*policy)(struct output *o, const struct policy *p);
 	void (*set)(struct output *o, const struct named_set *s);
 	void (*exempt)(struct output *o, const struct config *c);
 	void (*class)(struct output *o, const struct class *k);

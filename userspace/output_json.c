@@ -164,14 +164,15 @@ static void table(struct output *o, const struct table *t)
 	add(o, regex ? "regex" : "domains", j);
 }
 
-static void policy(struct output *o, const struct policy *p, unsigned int position)
+static void policy(struct output *o, const struct policy *p)
 {
 	json_t *j = json_object();
 
 	json_object_set_new(j, "name", json_string(p->name));
 	if (p->description)
 		json_object_set_new(j, "description", text_json(p->description));
-	json_object_set_new(j, "slot", number(p->slot == SLOT_ANY ? position : p->slot));
+	if (p->slot != SLOT_ANY)
+		json_object_set_new(j, "slot", number(p->slot));
 	json_object_set_new(j, "banner", json_string(p->flags & ESMTP_POLICY_F_MASK_BANNER ?
 						     "mask" : "keep"));
 	json_object_set_new(j, "tls", json_string(p->flags & ESMTP_POLICY_F_TLS_ALLOW ?

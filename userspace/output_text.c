@@ -157,13 +157,13 @@ static void put_rule(struct output *o, const struct rule *r)
 	fputc('\n', o->f);
 }
 
-static void policy(struct output *o, const struct policy *p, unsigned int position)
+static void policy(struct output *o, const struct policy *p)
 {
 	gap(o);
 	fprintf(o->f, "policy %s {\n", p->name);
 	if (p->description)
 		fprintf(o->f, "\tdescription \"%s\"\n", p->description);
-	if (p->slot != SLOT_ANY && p->slot != position)
+	if (p->slot != SLOT_ANY)
 		fprintf(o->f, "\tslot %u\n", p->slot);
 	fprintf(o->f, "\tbanner %s\n", p->flags & ESMTP_POLICY_F_MASK_BANNER ? "mask" : "keep");
 	fprintf(o->f, "\ttls %s\n", p->flags & ESMTP_POLICY_F_TLS_ALLOW ? "allow" : "deny");

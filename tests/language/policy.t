@@ -114,7 +114,7 @@ log => error: 4-4: syntax error, unexpected end of line, expected level or group
 stray-brackets blank => ok
 stray-brackets keep => ok: -
 slot 7 => ok
-slot 0 => ok: -
+slot 0 => ok
 slot 8 => error: 6-6: a slot is a number from 0 to 7
 slot x => error: 6-6: syntax error, unexpected 'x', expected a number
 description "for the old one" => ok
@@ -176,3 +176,7 @@ verbs remove asa => error: 14-16: the set is empty: no command would pass
 verbs add {} => error: 11-12: the set is empty
 inherit q => error: 9-9: no policy q stands above
 inherit p => error: 9-9: no policy p stands above
+
+context: @
+policy a { slot 5 }\npolicy b { slot 1 } => ok: slot 1
+policy a { }\npolicy b { slot 0 } => ok: slot 1

@@ -144,6 +144,15 @@ for name, config in (("the shipped file", conf()), ("a rich one", RICH)):
         same(once, ctl("list", "ruleset"))
         same(table, ours())
         ctl("check")
+with check("what is listed brings its slots back, whatever was loaded in between"):
+    rules(conf())
+    once = ctl("list", "ruleset")
+    ctl("flush", "ruleset")
+    rules("policy other { banner keep; }\npolicy third { slot 5; }\n")
+    rules(once)
+    same(once, ctl("list", "ruleset"))
+    assert 'ct helper default { type "esmtp" protocol tcp; }' in ctl("list", "policies")
+    rules(RICH)
 with check("a rich one, in words"):
     got = ctl("list", "ruleset")
     for words in ("policy default {", 'description "all lines"', "banner keep", "tls allow", "mode monitor",

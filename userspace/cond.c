@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "cond.h"
+#include "language.h"
 #include "names.h"
 #include "util.h"
 
@@ -179,6 +180,17 @@ static void append_set(char *buf, const struct cond *c, enum cond_style style)
 	append(buf, braces ? " }" : "");
 }
 
+/* As in a file, a name that says something else there stands in quotes. */
+static void append_field(char *buf, const struct cond *c, enum cond_style style)
+{
+	const char *quote = style == COND_ASA || language_is_word(c->field) ? "" : "\"";
+
+	append(buf, " ");
+	append(buf, quote);
+	append(buf, c->field);
+	append(buf, quote);
+}
+
 /**
  * cond_format() - a condition as it is written
  * @c: the condition; members that are not known are left out
@@ -194,10 +206,8 @@ char *cond_format(const struct cond *c, enum cond_style style, char buf[COND_TEX
 	*buf = '\0';
 	append(buf, c->negate ? "not " : "");
 	append(buf, style == COND_ASA ? match_asa_name(c->match) : match_name(c->match));
-	if (*c->field) {
-		append(buf, " ");
-		append(buf, c->field);
-	}
+	if (*c->field)
+		append_field(buf, c, style);
 	if (cond_has_table(c->match)) {
 		if (c->match != ESMTP_MATCH_MAIL_RELAY)
 			append(buf, c->list ? " domains" : " regex");

@@ -6,6 +6,7 @@
 #include "config.h"
 
 bool input_read(const char *path, struct input *in);
+bool language_is_word(const char *text);
 bool language_parse(const struct input *in, struct ast *ast, struct erecs *errors);
 bool language_evaluate(const struct ast *ast, struct config *c, struct erecs *errors);
 

@@ -180,3 +180,16 @@ inherit p => error: 9-9: no policy p stands above
 context: @
 policy a { slot 5 }\npolicy b { slot 1 } => ok: slot 1
 policy a { }\npolicy b { slot 0 } => ok: slot 1
+
+context: regex r "x"\npolicy p {\n@\n}
+match header X-Spam-Flag regex r log => ok
+match header "Message-ID" regex r log => ok: match header Message-ID regex r log
+match header "Size" regex r log => ok
+match not header "count" regex r log => ok
+match header "12" regex r log => ok
+match header "X{Y};" regex r log => ok
+match header "X#\" regex r log => ok
+match header Size regex r log => error: 14-17: syntax error, unexpected 'Size', expected a string in quotes, a word, line, length, count or to-fields
+match header "" regex r log => error: 14-15: the name of a field has 1 to 28 letters
+match header "a b" regex r log => error: 14-18: no field can have this name
+match header "a:" regex r log => error: 14-17: no field can have this name

@@ -271,7 +271,7 @@ struct esmtp_owed {
 	u16 count:12;
 };
 
-#define ESMTP_WORD_MAX		32
+#define ESMTP_WORD_MAX		20
 
 /**
  * struct esmtp_command - the client's line that is being read, in command position
@@ -379,7 +379,7 @@ struct esmtp_reply {
 
 #define ESMTP_MIME_DEPTH	5
 #define ESMTP_BOUNDARY_MAX	70	/* RFC 2046 §5.1.1 */
-#define ESMTP_BOUNDARIES	232	/* bytes of all that are open; common ones have 30 to 45 */
+#define ESMTP_BOUNDARIES	220	/* bytes of all that are open; common ones have 30 to 45 */
 
 /**
  * struct esmtp_mime - MIME structure of the message that is being read

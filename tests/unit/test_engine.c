@@ -190,7 +190,8 @@ static void test_guesses(void **state)
 	client(&h, "\r\n.\r\nDATA\r\n");
 	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 1000);
 	harness_expect_events(&h, "early-content rule#2:999 early-content "
-			      "rule#3:999(xxxxxxxxxxxxxxxxxxxxxxxxxxxx)");
+			      "rule#3:999("
+			      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx)");
 	harness_free(&h);
 }
 

@@ -562,17 +562,24 @@ static void field_rule(struct harness *h, const char *field, const struct esmtp_
 	c->negate = negate;
 }
 
-/* One header; what a rule about Subject that knows just @value comes to. */
-static void subject_is(const char *header, const char *value, bool negate, const char *events)
+/* One header; what a rule about a field that knows just @value comes to. */
+static void field_is(const char *field, const char *header, const char *value, bool negate, const char *events)
 {
 	struct step steps[] = { HEAD, CONTENT,
 				{ ESMTP_DIR_CLIENT, header, strlen(header) }, OK };
 	struct harness h;
 
 	begin(&h);
-	field_rule(&h, "Subject", table_of(value, true), negate);
+	field_rule(&h, field, table_of(value, true), negate);
 	run(&h, steps, N(steps), events);
 }
+
+static void subject_is(const char *header, const char *value, bool negate, const char *events)
+{
+	field_is("Subject", header, value, negate, events);
+}
+
+#define TAIL56 "-Of-The-Name-That-Is-As-Long-As-A-Rule-Knows-It-To-Be-XX"
 
 static void test_fields(void **state)
 {
@@ -589,6 +596,9 @@ static void test_fields(void **state)
 	subject_is("A: b\r\n\r\nSubject: a b\r\n.\r\n", "a b", true, "rule#0(Subject)");
 	subject_is(".\r\n", "a b", true, "rule#0(Subject)");
 	subject_is("Subject: a\r\nSubject: a b\r\n\r\n.\r\n", "a b", true, "");
+	field_is("X-Letter" TAIL56, "X-Letter" TAIL56 ": a\r\n\r\n.\r\n", "a", false,
+		 "rule#0(X-Letter" TAIL56 ")");
+	field_is("X-Letter" TAIL56, "X-Letter" TAIL56 "X: a\r\n\r\n.\r\n", "a", false, "");
 }
 
 /* Of a field's value not a byte behind its line end passes if a rule about it closes. */

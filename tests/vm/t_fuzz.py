@@ -39,7 +39,7 @@ def a_condition(tables):
     elif m in TEXTS:
         attrs.append(u32(ESMTP_A_COND_TABLE, rnd.choice(tables)))
         if m == ESMTP_MATCH_HEADER_TEXT:
-            attrs.append(text(ESMTP_A_COND_FIELD, rnd.choice(("To", "content-type", "x" * 28))))
+            attrs.append(text(ESMTP_A_COND_FIELD, rnd.choice(("To", "content-type", "x" * 64))))
     elif m not in FACTS:
         attrs.append(limit(rnd.choice((0, 1, 5, 10, 27, 512, (1 << 32) - 2))))
     if m != ESMTP_MATCH_ANOMALY and rnd.random() < 0.3:

@@ -217,7 +217,7 @@ def rule_refusals():
     yield "high match", rule(one(match(__ESMTP_MATCH_MAX, **bad), limit(5)), action(count)), errno.ERANGE, "", None
     yield ("a field of a line", rule(one(match(length), limit(5), text(ESMTP_A_COND_FIELD, "To")), action(count), **bad),
            errno.EINVAL, "this match is not about a field", None)
-    yield ("long field", rule(one(match(length), limit(5), text(ESMTP_A_COND_FIELD, "x" * 29, **bad)), action(count)),
+    yield ("long field", rule(one(match(length), limit(5), text(ESMTP_A_COND_FIELD, "x" * 65, **bad)), action(count)),
            errno.ERANGE, "", None)
     yield ("no action", rule(one(match(length), limit(5)), **bad), errno.EINVAL, "a rule needs an action",
            ESMTP_A_RULE_ACTION)

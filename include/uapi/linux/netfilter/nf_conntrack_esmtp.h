@@ -114,7 +114,7 @@
 #define ESMTP_POLICY_NAME_MAX	40	/* characters, as in ASA */
 #define ESMTP_DESCRIPTION_MAX	200	/* characters, as in ASA */
 #define ESMTP_RULES_MAX		1024	/* rules in one policy */
-#define ESMTP_FIELD_NAME_MAX	28	/* letters of a header field's name */
+#define ESMTP_FIELD_NAME_MAX	64	/* letters of a header field's name */
 #define ESMTP_CONDS_MAX		8	/* conditions in one rule */
 #define ESMTP_LOG_NONE		8	/* no line in the kernel's log */
 #define ESMTP_GENERATIONS_MAX	16	/* older configurations that connections may still use */

@@ -67,3 +67,8 @@ class a { host ::1 }\nclass a { host ::2 } => error: 7-7: class a exists already
 class { host ::1 } => error: 7-7: syntax error, unexpected '{', expected a name
 set policy { 10.0.0.1 } => ok: set policy { 10.0.0.1 }
 set a { 10.0.0.1 }; class set { host @a } => ok: class set {
+
+context: class k {\n@\n}
+host 10.0.0.1\\n => ok: host 10.0.0.1
+host { 10.0.0.1,\\n10.0.0.3\\n} => ok: host { 10.0.0.1, 10.0.0.3 }
+iifname a\\b => ok: iifname "a\\b"

@@ -196,3 +196,8 @@ match header "a:" regex r log => error: 14-17: no field can have this name
 match header "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" regex r log => ok: match header xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx regex r log
 match header xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx regex r log => error: 14-78: the name of a field has 1 to 64 letters
 match header X-MS-Exchange-Transport-CrossTenantHeadersStamped regex r log => ok
+
+context: policy p {\n@\n}
+match cmd line \\r\n length > 512 drop\r => ok: match cmd line length > 512 drop
+match cmd line\\n length > 512 drop => ok: match cmd line length > 512 drop
+match cmd verb\\n vrfy\\n drop => ok: match cmd verb vrfy drop

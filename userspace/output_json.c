@@ -57,12 +57,27 @@ static json_t *set_json(const struct intervals *set)
 	return a;
 }
 
+/* JSON is UTF-8; a description, an expression or the name of an interface is whatever somebody typed. */
+static json_t *text_json(const char *s)
+{
+	json_t *j = json_string(s);
+	char *copy;
+
+	if (j)
+		return j;
+	copy = mem_strdup(s);
+	for (char *p = copy; *p; p++)
+		if (*p & 0x80)
+			*p = '?';
+	return json_string(copy);
+}
+
 static json_t *ifnames_json(const struct names *names)
 {
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < names->n; i++)
-		json_array_append_new(a, json_string(names->v[i]));
+		json_array_append_new(a, text_json(names->v[i]));
 	return a;
 }
 
@@ -84,21 +99,6 @@ static json_t *members_json(const struct cond *c)
 		if (c->set & 1ull << i)
 			json_array_append_new(a, json_string(cond_member_name(c->match, i)));
 	return a;
-}
-
-/* JSON is UTF-8; a description or an expression is whatever somebody typed. */
-static json_t *text_json(const char *s)
-{
-	json_t *j = json_string(s);
-	char *copy;
-
-	if (j)
-		return j;
-	copy = mem_strdup(s);
-	for (char *p = copy; *p; p++)
-		if (*p & 0x80)
-			*p = '?';
-	return json_string(copy);
 }
 
 static json_t *cond_json(const struct cond *c)

@@ -111,7 +111,7 @@ static void help(void)
 			 c->words[1] ? c->words[1] : "", c->args ? " " : "", c->args ? c->args : "");
 		printf("  %-28s%s\n", buf, c->help);
 	}
-	fputs("\nThe rule language is described in esmtpctl(8).\n", stdout);
+	fputs("\nThe rule language is described in esmtp.conf(5).\n", stdout);
 }
 
 /* Returns 0 to go on, else the exit code plus 1. */

@@ -450,7 +450,8 @@ static void policy_line(const struct item *item, const struct config *c, struct 
 		policy_flag(p, ESMTP_POLICY_F_MASK_BANNER, item->value);
 		break;
 	case ITEM_TLS:
-		policy_flag(p, ESMTP_POLICY_F_TLS_ALLOW, item->value);
+		policy_flag(p, ESMTP_POLICY_F_TLS_ALLOW, item->value & ESMTP_POLICY_F_TLS_ALLOW);
+		policy_flag(p, ESMTP_POLICY_F_TLS_LOG, item->value & ESMTP_POLICY_F_TLS_LOG);
 		seen->tls = item;
 		break;
 	case ITEM_MODE:

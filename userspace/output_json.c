@@ -177,6 +177,7 @@ static void policy(struct output *o, const struct policy *p)
 						     "mask" : "keep"));
 	json_object_set_new(j, "tls", json_string(p->flags & ESMTP_POLICY_F_TLS_ALLOW ?
 						  "allow" : "deny"));
+	json_object_set_new(j, "tls-log", json_boolean(p->flags & ESMTP_POLICY_F_TLS_LOG));
 	json_object_set_new(j, "mode", json_string(p->flags & ESMTP_POLICY_F_MONITOR ?
 						   "monitor" : "enforce"));
 	if (p->log_level != LOG_LEVEL_ANY)

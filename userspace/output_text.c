@@ -166,7 +166,8 @@ static void policy(struct output *o, const struct policy *p)
 	if (p->slot != SLOT_ANY)
 		fprintf(o->f, "\tslot %u\n", p->slot);
 	fprintf(o->f, "\tbanner %s\n", p->flags & ESMTP_POLICY_F_MASK_BANNER ? "mask" : "keep");
-	fprintf(o->f, "\ttls %s\n", p->flags & ESMTP_POLICY_F_TLS_ALLOW ? "allow" : "deny");
+	fprintf(o->f, "\ttls %s%s\n", p->flags & ESMTP_POLICY_F_TLS_ALLOW ? "allow" : "deny",
+		p->flags & ESMTP_POLICY_F_TLS_LOG ? " log" : "");
 	if (p->flags & ESMTP_POLICY_F_MONITOR)
 		fputs("\tmode monitor\n", o->f);
 	if (p->log_level != LOG_LEVEL_ANY)

@@ -206,7 +206,11 @@ policy_line	: DESCRIPTION STRING
 		}
 		| BANNER MASK			{ $$ = item_new(&@$, ITEM_BANNER, 1); }
 		| BANNER KEEP			{ $$ = item_new(&@$, ITEM_BANNER, 0); }
-		| TLS ALLOW			{ $$ = item_new(&@$, ITEM_TLS, 1); }
+		| TLS ALLOW			{ $$ = item_new(&@$, ITEM_TLS, ESMTP_POLICY_F_TLS_ALLOW); }
+		| TLS ALLOW LOG
+		{
+			$$ = item_new(&@$, ITEM_TLS, ESMTP_POLICY_F_TLS_ALLOW | ESMTP_POLICY_F_TLS_LOG);
+		}
 		| TLS DENY			{ $$ = item_new(&@$, ITEM_TLS, 0); }
 		| MODE MONITOR			{ $$ = item_new(&@$, ITEM_MODE, 1); }
 		| MODE ENFORCE			{ $$ = item_new(&@$, ITEM_MODE, 0); }

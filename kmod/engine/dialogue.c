@@ -395,7 +395,8 @@ static void starttls_answered(struct esmtp_feed *f, u16 code)
 		return;
 	}
 	e->phase = PHASE_BYPASS;
-	esmtp_emit(f, ESMTP_EVENT_TLS_STARTED, ESMTP_ACTION_COUNT, true);
+	esmtp_emit(f, ESMTP_EVENT_TLS_STARTED, ESMTP_ACTION_COUNT,
+		   f->p->flags & ESMTP_POLICY_F_TLS_LOG);
 }
 
 /* A command that can end the transaction has been answered. */

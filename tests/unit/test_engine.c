@@ -509,7 +509,7 @@ static void test_bypass(void **state)
 
 	(void)state;
 	begin(&h);
-	h.policy.flags |= ESMTP_POLICY_F_TLS_ALLOW;
+	h.policy.flags |= ESMTP_POLICY_F_TLS_ALLOW | ESMTP_POLICY_F_TLS_LOG;
 	assert_int_equal(feed(&h, 0, "STARTTLS\r\nx", &r), 10);
 	assert_true(r.hold);
 	assert_false(r.bypass);
@@ -520,6 +520,7 @@ static void test_bypass(void **state)
 	assert_true(r.bypass);
 	assert_int_equal(h.n_events, 1);
 	assert_int_equal(h.events[0].type, ESMTP_EVENT_TLS_STARTED);
+	assert_true(h.events[0].log);
 	assert_int_equal(feed(&h, 0, "x|\n", &r), 3);
 	assert_true(r.bypass);
 	assert_int_equal(feed(&h, 1, "354 x\n", &r), 6);
@@ -540,7 +541,7 @@ static void test_logging(void **state)
 		[ESMTP_EVENT_CMD_MASKED] = { true, ESMTP_ACTION_MASK },
 		[ESMTP_EVENT_PIPE] = { true, ESMTP_ACTION_RESET },
 		[ESMTP_EVENT_BRACKET_BLANKED] = { true, ESMTP_ACTION_MASK },
-		[ESMTP_EVENT_TLS_STARTED] = { true, ESMTP_ACTION_COUNT },
+		[ESMTP_EVENT_TLS_STARTED] = { false, ESMTP_ACTION_COUNT },
 		[ESMTP_EVENT_BYPASS] = { true, ESMTP_ACTION_RESET },
 		[ESMTP_EVENT_VERB_LENGTH] = { true, ESMTP_ACTION_COUNT },
 		[ESMTP_EVENT_BARE_LF] = { true, ESMTP_ACTION_COUNT },

@@ -269,5 +269,19 @@ def test_parameters():
     same(str(fired()), "[1]")
 
 
+def test_tls_is_told():
+    """That TLS has begun is counted, and with tls allow log an event says it"""
+    tls = HELLO + [("C", b"STARTTLS\r\n"), ("S", b"220 go\r\n"), ("C", b"\x16\x03\x01")]
+    for n, (line, told) in enumerate((("tls allow", 0), ("tls allow log", 1))):
+        rules(policy(line, "match cmd verb ehlo log"))
+        monitor = Monitor()
+        with lab.grows(event__tls_started=1), Connection(bool(n)) as link:
+            link.play(tls)
+        assert monitor.lines_with("cmd verb ehlo"), monitor.lines(0)
+        lines = [line for line in monitor.lines(1 + told, 3) if line.startswith("%ASA-6-108007: TLS started on ESMTP session")]
+        assert len(lines) == told, monitor.lines(0)
+        monitor.stop()
+
+
 lab.up()
-lab.tests(test_fields, test_file_names, test_parameters, test_matches, test_counts_past_their_limits, test_not, test_several, test_masked_verbs)
+lab.tests(test_tls_is_told, test_fields, test_file_names, test_parameters, test_matches, test_counts_past_their_limits, test_not, test_several, test_masked_verbs)

@@ -21,7 +21,7 @@ HEADER = next((p for p in (os.path.join(HERE, d, "nf_conntrack_esmtp.h") for d i
 if not HEADER:
     sys.exit("nf_conntrack_esmtp.h, whose numbers are needed, was not brought along")
 globals().update(header_enums(HEADER))
-POLICY_FLAGS = 0x1f
+POLICY_FLAGS = 0x3f
 ASA = (1 << ESMTP_VERB_STARTTLS) - (1 << ESMTP_VERB_AUTH)
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
@@ -189,7 +189,7 @@ def policy_refusals():
            errno.EINVAL, "", None)
     yield "high verb", [policy(name(), verbs(1 << 40, **bad))], errno.EINVAL, "", None
     yield "short verbs", [policy(name(), u32(ESMTP_A_POLICY_VERBS, 1, **bad))], errno.EINVAL, "", None
-    yield "unknown flag", [policy(name(), verbs(), u32(ESMTP_A_POLICY_FLAGS, 32, **bad))], errno.EINVAL, "", None
+    yield "unknown flag", [policy(name(), verbs(), u32(ESMTP_A_POLICY_FLAGS, 64, **bad))], errno.EINVAL, "", None
     yield "slot 8", [policy(name(), verbs(), u8(ESMTP_A_POLICY_SLOT, 8, **bad))], errno.ERANGE, "", None
     yield ("slot of 32 bits", [policy(name(), verbs(), u32(ESMTP_A_POLICY_SLOT, 1, **bad))],
            errno.EINVAL, "", None)

@@ -349,7 +349,8 @@ enum esmtp_action {
 #define ESMTP_POLICY_F_MONITOR		(1u << 2)	/* mode monitor: counts and logs, alters and holds nothing */
 #define ESMTP_POLICY_F_BLANK_BRACKETS	(1u << 3)	/* stray-brackets blank: < > out of place in a path become a blank */
 #define ESMTP_POLICY_F_NO_PIPELINING	(1u << 4)	/* pipelining deny: the keyword is masked */
-#define ESMTP_POLICY_F_ALL		(0x1fu)
+#define ESMTP_POLICY_F_TLS_LOG		(1u << 5)	/* tls allow log: an event says that TLS has begun */
+#define ESMTP_POLICY_F_ALL		(0x3fu)
 
 /* Keywords of the EHLO reply. OTHERS is whatever is not listed. */
 enum esmtp_keyword {

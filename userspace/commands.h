@@ -27,6 +27,7 @@ bool command_list_ruleset(struct request *r);
 bool command_list_counters(struct request *r);
 bool command_list_policies(struct request *r);
 bool command_list_sessions(struct request *r);
+bool command_list_classes(struct request *r);
 bool command_list_exempt(struct request *r);
 bool command_reset_counters(struct request *r);
 bool command_add_exempt(struct request *r);

@@ -16,7 +16,7 @@ _esmtpctl()
 	done
 	case ${words[*]} in
 	'') word='list reset add delete flush metrics check monitor unload' ;;
-	list) word='ruleset counters policies sessions exempt' ;;
+	list) word='ruleset counters policies classes sessions exempt' ;;
 	reset) word='counters' ;;
 	flush) word='ruleset' ;;
 	add | delete) word='exempt' ;;

@@ -289,3 +289,24 @@ bool command_list_exempt(struct request *r)
 	r->o.ops->end(&r->o);
 	return true;
 }
+
+/**
+ * command_list_classes() - esmtpctl list classes
+ * @r: the request
+ *
+ * Return: true if it worked.
+ */
+bool command_list_classes(struct request *r)
+{
+	struct nft_table t;
+
+	if (!nft_read(&t, &r->errors))
+		return false;
+	r->o.ops->begin(&r->o);
+	for (const struct named_set *s = t.config.sets; s; s = s->next)
+		r->o.ops->set(&r->o, s);
+	for (const struct class *k = t.config.classes; k; k = k->next)
+		r->o.ops->class(&r->o, k);
+	r->o.ops->end(&r->o);
+	return true;
+}

@@ -32,6 +32,7 @@ static const struct command commands[] = {
 	{ { "list", "ruleset" }, NULL, command_list_ruleset, "the configuration, as -f reads it" },
 	{ { "list", "counters" }, NULL, command_list_counters, "what the policies have seen and done" },
 	{ { "list", "policies" }, NULL, command_list_policies, "policies, and their helpers for your own nft tables" },
+	{ { "list", "classes" }, NULL, command_list_classes, "classes, and the named sets that they refer to" },
 	{ { "list", "sessions" }, NULL, command_list_sessions, "connections that are being inspected" },
 	{ { "list", "exempt" }, NULL, command_list_exempt, "hosts that are never inspected" },
 	{ { "reset", "counters" }, NULL, command_reset_counters, "'list counters' begins at zero" },

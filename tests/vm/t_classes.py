@@ -90,6 +90,8 @@ with check("classes by interfaces with a common beginning"):
     inspect("class in { iifname { r*, zz0 }; oifname rs }\nclass other { iifname rs*; oifname { none*, rc } }",
             "class in policy default\nclass other policy keep")
     same(["other", "in"], [k["name"] for kind, k in listing("ruleset") if kind == "class"][::-1])
+    same([(kind, o) for kind, o in listing("ruleset") if kind in ("class", "set")], listing("classes"))
+    assert run("router", "esmtpctl", "list", "classes").strip() in run("router", "esmtpctl", "list", "ruleset")
     assert 'iifname { "r*", "zz0" }' in run("router", "esmtpctl", "list", "ruleset")
     assert '"r*"' in run("router", "nft", "list", "set", "inet", "esmtp", "class.in.iifname")
 expect("and what they choose", ("default", SERVER4), ("default", SERVER6), ("keep", CLIENT4, BACK),

@@ -40,10 +40,12 @@ struct set_info {
  * struct set_infos - the sets of the table, in the order in which they were made
  * @v: the sets
  * @n: how many
+ * @room: of @v
  */
 struct set_infos {
 	struct set_info *v;
 	size_t n;
+	size_t room;
 };
 
 /**
@@ -185,6 +187,17 @@ static int on_set_udata(const struct nftnl_udata *attr, void *data)
 	return 0;
 }
 
+static struct set_info *set_info_new(struct set_infos *all)
+{
+	if (all->n == all->room) {
+		size_t room = all->room ? all->room * 2 : 16;
+
+		all->v = mem_grow(all->v, all->n * sizeof(*all->v), room * sizeof(*all->v));
+		all->room = room;
+	}
+	return &all->v[all->n++];
+}
+
 static int on_set(const struct nlmsghdr *nlh, void *data)
 {
 	struct nftnl_set *s = nftnl_set_alloc();
@@ -195,8 +208,7 @@ static int on_set(const struct nlmsghdr *nlh, void *data)
 
 	if (nftnl_set_nlmsg_parse(nlh, s) == 0 &&
 	    !strcmp(nftnl_set_get_str(s, NFTNL_SET_TABLE), NFT_TABLE)) {
-		all->v = mem_grow(all->v, all->n * sizeof(*all->v), (all->n + 1) * sizeof(*all->v));
-		info = &all->v[all->n++];
+		info = set_info_new(all);
 		*info = (struct set_info){
 			.name = mem_strdup(nftnl_set_get_str(s, NFTNL_SET_NAME)),
 			.interval = nftnl_set_get_u32(s, NFTNL_SET_FLAGS) & NFT_SET_INTERVAL,
@@ -503,17 +515,30 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+/* The line whose limits of this kind stand in the chain, or NULL. */
+static struct inspect *line_of_chain(const char *chain, const char *kind, struct config *c)
+{
+	size_t len = strlen(kind);
+	const char *class = !strncmp(chain, kind, len) && chain[len] == '.' ? chain + len + 1 : NULL;
+	bool rest = !strncmp(chain, "default-", strlen("default-")) &&
+		    !strcmp(chain + strlen("default-"), kind);
+
+	for (struct inspect *l = c->inspect; l && (class || rest); l = l->next)
+		if (l->class ? class && !strcmp(l->class, class) : rest)
+			return l;
+	return NULL;
+}
+
 static void take_limit(const char *chain, const char *comment, struct config *c)
 {
+	struct inspect *l;
 	uint32_t n;
 
-	for (struct inspect *l = c->inspect; l; l = l->next) {
-		if (!strcmp(chain, nft_line_chain("limit", l)) &&
-		    sscanf(comment, "connections %" SCNu32, &n) == 1)
-			l->connections = n;
-		if (strcmp(chain, nft_line_chain("embryonic", l)) ||
-		    sscanf(comment, "embryonic %" SCNu32, &n) != 1)
-			continue;
+	l = line_of_chain(chain, "limit", c);
+	if (l && sscanf(comment, "connections %" SCNu32, &n) == 1)
+		l->connections = n;
+	l = line_of_chain(chain, "embryonic", c);
+	if (l && sscanf(comment, "embryonic %" SCNu32, &n) == 1) {
 		l->embryonic = n;
 		l->refuse = strstr(comment, " refuse");
 	}

@@ -178,6 +178,19 @@ with check("it is there after a reload, and its policies keep their slots"):
     same(["third", "keep"], [seen(SERVER4), seen(SERVER6)])
     run("router", "nft", "delete", "table", "inet", "mine")
 
+MANY = "policy default { }\n" + "".join(
+    f"class c{n} {{ host 192.0.{n // 256}.{n % 256}; dport {n + 1}; iifname x{n} }}\n" for n in range(400)) + "inspect {\n" + "".join(
+    f"class c{n} policy default connections {n + 1}{' embryonic 5 refuse' if n < 200 else ''}\n" for n in range(400)) + "}\n"
+with check("400 classes with limits: the tool has room enough in 64 MiB to load, list and replace them"):
+    def small(words, stdin=""):
+        return run("router", "prlimit", f"--as={64 << 20}", "esmtpctl", *words.split(), stdin=stdin)
+    small("-f -", MANY)
+    many = small("list ruleset")
+    same(run("router", "esmtpctl", "-p", "-f", "-", stdin=MANY), many)
+    small("-f -", many)
+    same(many, small("list ruleset"))
+    small("-f -", POLICIES)
+
 with check("nine policies do not fit into eight slots"):
     run("router", "esmtpctl", "-f", "/dev/stdin", fails=True,
         stdin="flush ruleset\n" + "".join(f"policy p{n} {{ banner keep; }}\n" for n in range(9)))

@@ -170,11 +170,13 @@ struct stmt {
  * @head: first statement
  * @tail: last statement
  * @end: the place behind the last character
+ * @words: how many were read
  */
 struct ast {
 	struct stmt *head;
 	struct stmt *tail;
 	struct location end;
+	unsigned int words;
 };
 
 #endif

@@ -12,16 +12,15 @@
 #define EREC_MAX 20	/* more help nobody */
 
 /**
- * location_before() - of two places in one input, is this the first?
+ * location_before() - of two places, is this the first?
  * @a: this
  * @b: the other
  *
- * Return: true if it begins before the other does.
+ * Return: true if it was read before the other.
  */
 bool location_before(const struct location *a, const struct location *b)
 {
-	return a->first_line < b->first_line ||
-	       (a->first_line == b->first_line && a->first_column < b->first_column);
+	return a->order < b->order;
 }
 
 /**

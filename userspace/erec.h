@@ -4,22 +4,32 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /**
  * struct input - a text with statements
  * @name: what messages call it
  * @text: its bytes, ended by a NUL
  * @len: how many
+ * @includer: the input that includes it, or NULL
+ * @file: it is a file, with these numbers; only such may include others
+ * @dev: of its file system
+ * @ino: of itself
  */
 struct input {
 	const char *name;
 	char *text;
 	size_t len;
+	const struct input *includer;
+	bool file;
+	dev_t dev;
+	ino_t ino;
 };
 
 /**
  * struct location - where something stands in an input
  * @in: the input; NULL = it stands nowhere
+ * @order: how many words were read before it, of all inputs
  * @first_line: from 1
  * @first_column: from 1
  * @last_line: of the last character
@@ -27,6 +37,7 @@ struct input {
  */
 struct location {
 	const struct input *in;
+	unsigned int order;
 	unsigned int first_line;
 	unsigned int first_column;
 	unsigned int last_line;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "language.h"
@@ -52,11 +53,14 @@ bool input_read(const char *path, struct input *in)
 {
 	bool is_stdin = !strcmp(path, "-"), ok;
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st = { 0 };
 
-	in->name = is_stdin ? "<stdin>" : path;
+	*in = (struct input){ .name = is_stdin ? "<stdin>" : path, .file = true };
 	if (fd < 0)
 		return false;
-	ok = read_all(fd, in);
+	ok = !fstat(fd, &st) && read_all(fd, in);
+	in->dev = st.st_dev;
+	in->ino = st.st_ino;
 	if (!is_stdin)
 		close(fd);
 	return ok;

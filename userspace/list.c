@@ -27,7 +27,7 @@ static void read_source(const struct table_source *s, struct config *c)
 	struct ast ast;
 
 	erec_init(&ignored);
-	*in = (struct input){ "module", s->text, s->len };
+	*in = (struct input){ .name = "module", .text = s->text, .len = s->len };
 	if (s->len == s->size && language_parse(in, &ast, &ignored) && ast.head &&
 	    (ast.head->kind == STMT_REGEX || ast.head->kind == STMT_DOMAINS))
 		t = table_of_stmt(ast.head);

@@ -4,6 +4,8 @@
  * The grammar. It only builds the tree of what was written; what makes sense is
  * evaluate.c's business.
  */
+#include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,7 @@
 %define parse.error custom
 %define parse.lac full
 %locations
-%initial-action { @$ = (struct location){ p->in, 1, 1, 1, 1 }; }
+%initial-action { @$ = (struct location){ p->in, 0, 1, 1, 1, 1 }; }
 %param { void *scanner }
 %parse-param { struct parse *p }
 
@@ -74,6 +76,7 @@ static struct stmt *stmt_new(const struct location *loc, enum stmt_kind kind, st
 static struct stmt *block_new(const struct location *loc, enum stmt_kind kind, struct word *name,
 			      struct items items);
 static void stmt_add(struct parse *p, struct stmt *stmt);
+static void include(struct parse *p, const struct word *name);
 }
 
 %token END 0		"end of file"
@@ -86,7 +89,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 %token <word> VALUE	"a value"
 %token <word> WORD	"a word"
 
-%token FLUSH "flush" RULESET "ruleset" POLICY "policy" EXEMPT "exempt" SET "set" CLASS "class"
+%token INCLUDE "include" FLUSH "flush" RULESET "ruleset" POLICY "policy" EXEMPT "exempt" SET "set" CLASS "class"
 %token INSPECT "inspect" DEFAULT "default" NONE "none" PICKUP "pickup" PASS "pass" PORTS "ports"
 %token DESCRIPTION "description" SLOT "slot" BANNER "banner" KEEP "keep" TLS "tls"
 %token ALLOW "allow" DENY "deny" MODE "mode" ENFORCE "enforce" MONITOR "monitor"
@@ -120,6 +123,7 @@ static void stmt_add(struct parse *p, struct stmt *stmt);
 file		: %empty
 		| file SEP
 		| file stmt			{ stmt_add(p, $2); }
+		| file INCLUDE STRING SEP	{ include(p, $3); }
 		| file error SEP		{ yyerrok; }
 		;
 
@@ -717,6 +721,61 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct 
 	return 0;
 }
 
+static void parse_input(const struct input *in, struct ast *ast, struct erecs *errors)
+{
+	struct parse p = { .in = in, .ast = ast, .errors = errors, .line = 1, .column = 1 };
+	unsigned int before = errors->count;
+
+	if (yylex_init_extra(&p, &p.scanner)) {
+		erec_add(errors, NULL, "%s cannot be read: %s", in->name, strerror(errno));
+		return;
+	}
+	yy_scan_bytes(in->text, (int)in->len, p.scanner);
+	if (yyparse(p.scanner, &p) && errors->count == before)
+		erec_add(errors, NULL, "%s cannot be read", in->name);
+	yylex_destroy(p.scanner);
+	ast->end = (struct location){ in, ast->words, p.line, p.column, p.line, p.column };
+}
+
+static void include_one(struct parse *p, const struct word *name, const char *path)
+{
+	struct input *in = mem_alloc(sizeof(*in));
+
+	if (!input_read(mem_strdup(path), in)) {
+		erec_add(p->errors, &name->loc, "%s cannot be read: %s", path, strerror(errno));
+		return;
+	}
+	in->includer = p->in;
+	for (const struct input *i = p->in; i; i = i->includer)
+		if (i->dev == in->dev && i->ino == in->ino) {
+			erec_add(p->errors, &name->loc, "%s would include itself", path);
+			return;
+		}
+	parse_input(in, p->ast, p->errors);
+}
+
+/* Of a name with wildcards all files that there are, in their order; there may be none. */
+static void include(struct parse *p, const struct word *name)
+{
+	const char *slash = *name->text == '/' ? NULL : strrchr(p->in->name, '/');
+	int dir = slash ? (int)(slash - p->in->name) + 1 : 0;
+	const char *pattern = mem_printf("%.*s%s", dir, p->in->name, name->text);
+	glob_t found;
+	int err;
+
+	if (!p->in->file || !strcmp(pattern, "-")) {
+		erec_add(p->errors, &name->loc, "only a file can include, and be included");
+		return;
+	}
+	err = glob(pattern, GLOB_NOMAGIC, NULL, &found);
+	if (err && err != GLOB_NOMATCH)
+		erec_add(p->errors, &name->loc, "%s cannot be looked for: %s", pattern, strerror(errno));
+	for (size_t i = 0; !err && i < found.gl_pathc; i++)
+		include_one(p, name, found.gl_pathv[i]);
+	if (!err)
+		globfree(&found);
+}
+
 /**
  * language_parse() - read statements
  * @in: the text
@@ -727,16 +786,9 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, void *scanner, struct 
  */
 bool language_parse(const struct input *in, struct ast *ast, struct erecs *errors)
 {
-	struct parse p = { .in = in, .ast = ast, .errors = errors, .line = 1, .column = 1 };
 	unsigned int before = errors->count;
 
 	memset(ast, 0, sizeof(*ast));
-	if (yylex_init_extra(&p, &p.scanner))
-		return false;
-	yy_scan_bytes(in->text, (int)in->len, p.scanner);
-	if (yyparse(p.scanner, &p) && errors->count == before)
-		erec_add(errors, NULL, "%s cannot be read", in->name);
-	yylex_destroy(p.scanner);
-	ast->end = (struct location){ in, p.line, p.column, p.line, p.column };
+	parse_input(in, ast, errors);
 	return errors->count == before;
 }

@@ -26,7 +26,7 @@ static void die(const char *what, const char *text)
 /* The listing, or NULL where there are errors. */
 static char *listing(char *text, size_t len, FILE *nowhere)
 {
-	const struct input in = { "input", text, len };
+	const struct input in = { .name = "input", .text = text, .len = len };
 	struct config c = { 0 };
 	struct erecs errors;
 	struct ast ast = { 0 };

@@ -57,7 +57,6 @@ exempt { } => error: 8-10: the set is empty
 flush ruleset => ok: -
 exempt ::1\nflush ruleset => error: 1-13: flush ruleset stands first or not at all
 flush => error: 6-6: syntax error, unexpected end of line, expected ruleset
-include "x" => error: 1-7: syntax error, unexpected 'include', expected end of file, flush, policy, exempt, set, class, inspect, regex or domains
 policy p { }\npolicy p { } => error: 8-8: policy p exists already
 policy p { slot 1 }\npolicy q { slot 1 } => error: 12-17: slot 1 belongs to policy p
 policy a { }; policy b { }; policy c { }; policy d { }; policy e { }; policy f { }; policy g { }; policy h { } => ok: policy h {

@@ -97,6 +97,12 @@ static void print_line(FILE *f, const char *line, size_t len)
 	fputc('\n', f);
 }
 
+/* Of a character of UTF-8 the first byte takes a place on a terminal, the others none. */
+static bool takes_place(const char *line, size_t len, size_t at)
+{
+	return at >= len || ((unsigned char)line[at] & 0xc0) != 0x80;
+}
+
 static void print_carets(FILE *f, const char *line, size_t len, const struct location *loc)
 {
 	size_t first = loc->first_column - 1, last;
@@ -105,9 +111,11 @@ static void print_carets(FILE *f, const char *line, size_t len, const struct loc
 	if (last > len)
 		last = len;
 	for (size_t i = 0; i < first; i++)
-		fputc(i < len && line[i] == '\t' ? '\t' : ' ', f);
+		if (takes_place(line, len, i))
+			fputc(i < len && line[i] == '\t' ? '\t' : ' ', f);
 	do
-		fputc('^', f);
+		if (takes_place(line, len, first))
+			fputc('^', f);
 	while (++first < last);
 	fputc('\n', f);
 }

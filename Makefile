@@ -48,6 +48,7 @@ clean:
 	$(Q)$(MAKE) $(quiet) -C userspace clean
 	$(Q)$(MAKE) $(quiet) -C tests/unit clean
 	$(Q)$(MAKE) $(quiet) -C tests/fuzz clean
+	$(Q)$(MAKE) $(quiet) -C tests/bench clean
 	$(if $(KDIR),$(Q)$(kbuild) clean)
 
 setup:
@@ -73,6 +74,11 @@ soak: setup
 SECONDS	?= 60
 fuzz: setup
 	$(Q)$(MAKE) $(quiet) -C tests/fuzz run SECONDS=$(SECONDS)
+
+# "make bench WRITE=1" makes what is found the new baseline.
+WRITE	?=
+bench: setup
+	$(Q)$(MAKE) $(quiet) -C tests/bench check $(if $(WRITE),WRITE=1)
 
 # Ends with the line "N passed, N failed".
 check: setup
@@ -103,6 +109,7 @@ help:
 	@echo '           KERNEL=7.3 boots another kernel'
 	@echo 'check-kernels  the same tests on every kernel, or on KERNEL='
 	@echo 'fuzz       engine, tables and language by libFuzzer, each for SECONDS=$(SECONDS)'
+	@echo 'bench      instructions against tests/bench/*.baseline; WRITE=1 writes these anew'
 	@echo 'soak       random TCP evasions in the virtual machine for MINUTES=$(MINUTES); ESMTP_SEED=N repeats a run'
 
-.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak fuzz check check-kernels demo shell help
+.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak fuzz check check-kernels demo shell help bench

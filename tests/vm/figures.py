@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Figures of cost against a baseline: a file whose first line tells what they were measured with, then a name and a number a
+line. Used in the VM and, for what is measured natively, by tests/bench/run."""
+import re
+
+WORSE = 0.02
+
+
+def compiler(path):
+    """The one that an object was built with, by its own word."""
+    with open(path, "rb") as f:
+        found = re.search(rb"(?:GCC: |clang version )[ -~]+", f.read())
+    return found.group().decode() if found else "an unknown compiler"
+
+
+def load(path):
+    """What they were measured with, and {name: number}."""
+    with open(path, encoding="utf-8") as f:
+        head, *lines = f.read().splitlines()
+    return head.removeprefix("# "), {name: float(number) for name, number in (line.split("\t") for line in lines)}
+
+
+def save(path, head, found):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"# {head}\n" + "".join(f"{name}\t{number:.6g}\n" for name, number in found.items()))
+
+
+def judge(name, base, got, bound):
+    """One result, and whether the baseline should be written anew."""
+    change = got / base - 1
+    percent = f"{round(100 * change, 2) + 0.0:+.2f} %"
+    if change > bound:
+        return f"not ok cost: {name} # {percent}, more than {100 * bound:.0f} % worse", False
+    return f"ok cost: {name} # {percent}", change < -bound
+
+
+def compare(path, head, found, bounds=None):
+    """Prints a table and results: "not ok" for each figure that is more than 2 % worse, or its own bound."""
+    known, baseline = load(path)
+    comparable, better = known == head, False
+    width = max(map(len, found))
+    print(f"      {'':{width}} {'baseline':>12} {'now':>12}   instructions")
+    for name, got in found.items():
+        base = baseline.get(name)
+        print(f"      {name:{width}} {'-' if base is None else f'{base:,.6g}':>12} {got:>12,.6g}")
+    if not comparable:
+        print(f"ok cost: not compared, the baseline is of another build # {known}; here: {head}")
+        return True
+    results = [f"not ok cost: {name} # only in {where}" for where, a, b in
+               (("the baseline", baseline, found), ("what was measured", found, baseline)) for name in a if name not in b]
+    for name in (name for name in found if name in baseline):
+        result, down = judge(name, baseline[name], found[name], (bounds or {}).get(name, WORSE))
+        results.append(result)
+        better |= down
+    print("\n".join(results), flush=True)
+    if better:
+        print("      Some of it costs less than it did. Write the baseline anew: make bench WRITE=1", flush=True)
+    return not any(r.startswith("not ok") for r in results)

@@ -36,9 +36,30 @@ static void test_only_content_goes_ahead(void **state)
 	server(&h, "354\r\n");
 	assert_int_equal(ahead(&h, ESMTP_DIR_CLIENT, &left), ESMTP_AHEAD_DOTTED);
 	assert_int_equal(ahead(&h, ESMTP_DIR_SERVER, &left), ESMTP_AHEAD_NOT);
+	assert_true(esmtp_engine_content_left(&h.engine) == ~0ull);
 	client(&h, "Subject: x\r\n\r\n.");
 	assert_int_equal(ahead(&h, ESMTP_DIR_CLIENT, &left), ESMTP_AHEAD_DOTTED);
 	client(&h, "\r\n");
+	assert_int_equal(ahead(&h, ESMTP_DIR_CLIENT, &left), ESMTP_AHEAD_NOT);
+	harness_free(&h);
+}
+
+/* What closes, once the reply to an earlier command has come, lets nothing go ahead of it. */
+static void test_nothing_goes_ahead_of_a_verdict(void **state)
+{
+	struct harness h;
+	u64 left;
+
+	(void)state;
+	harness_init(&h);
+	h.policy.verbs |= 1ull << ESMTP_VERB_BDAT;
+	harness_rule(&h, ESMTP_MATCH_MESSAGE_SIZE, 2, ESMTP_ACTION_DROP, true);
+	server(&h, "220\r\n");
+	client(&h, "NOOP\r\nBDAT 10\r\nab");
+	assert_int_equal(ahead(&h, ESMTP_DIR_CLIENT, &left), ESMTP_AHEAD_COUNTED);
+	client(&h, "c");
+	assert_int_equal(h.verdict, ESMTP_PASS);
+	assert_int_equal(h.engine.latched, ESMTP_CLOSE_DROP);
 	assert_int_equal(ahead(&h, ESMTP_DIR_CLIENT, &left), ESMTP_AHEAD_NOT);
 	harness_free(&h);
 }
@@ -55,6 +76,7 @@ static void test_chunks_go_ahead_to_their_end(void **state)
 	client(&h, "BDAT 10\r\nabc");
 	assert_int_equal(ahead(&h, ESMTP_DIR_CLIENT, &left), ESMTP_AHEAD_COUNTED);
 	assert_int_equal(left, 7);
+	assert_int_equal(esmtp_engine_content_left(&h.engine), 7);
 	client(&h, "defghij");
 	assert_int_equal(ahead(&h, ESMTP_DIR_CLIENT, &left), ESMTP_AHEAD_NOT);
 	harness_free(&h);
@@ -152,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_content_goes_ahead),
+		cmocka_unit_test(test_nothing_goes_ahead_of_a_verdict),
 		cmocka_unit_test(test_chunks_go_ahead_to_their_end),
 		cmocka_unit_test(test_monitor_holds_nothing),
 		cmocka_unit_test(test_end_in_every_cut),

@@ -307,6 +307,19 @@ static void test_special_characters(void **state)
 	       C("RSET\r\n"), S("250 ok\r\n"), C("MAIL FROM:<`id`>\r\n"));
 }
 
+/* Too few recipients, or too few unknown ones: known where the message begins. */
+static void test_too_few_recipients_close(void **state)
+{
+	(void)state;
+	CLOSES(ESMTP_MATCH_CMD_RCPT_COUNT, 1, true, "RCPT TO:<c@d.example>\r\n",
+	       HEAD, MAIL(""), RCPT, C("DATA\r\n"));
+	CLOSES(ESMTP_MATCH_CMD_RCPT_COUNT, 1, true, "RCPT TO:<c@d.example>\r\n",
+	       HEAD, MAIL(""), RCPT, C("BDAT 1 LAST\r\na"));
+	CLOSES(ESMTP_MATCH_INVALID_RCPT_COUNT, 1, true,
+	       "RCPT TO:<c@d.example>\r\n", HEAD, MAIL(""), RCPT,
+	       C("DATA\r\n"));
+}
+
 static void test_anomalies_close(void **state)
 {
 	struct harness h;
@@ -318,6 +331,10 @@ static void test_anomalies_close(void **state)
 	       "EHLO a\r\n", HEAD, S("250 again\r\n"));
 	CLOSES(ESMTP_MATCH_ANOMALY, BIT(ESMTP_ANOMALY_REPLY_SYNTAX), false,
 	       "EHLO a\r\n", HEAD, S("hello\r\n"));
+	CLOSES(ESMTP_MATCH_ANOMALY, BIT(ESMTP_ANOMALY_BARE_CR), false,
+	       "EHLO a\r\n", HEAD, C("NOOP \rx\r\n"));
+	CLOSES(ESMTP_MATCH_ANOMALY, BIT(ESMTP_ANOMALY_PIPELINING), false,
+	       "NOOP\r\n", HEAD, C("NOOP\r\nNOOP\r\n"), S("250 ok\r\n"));
 	/* the line of DATA was lawful, and its answer comes first */
 	harness_init(&h);
 	harness_rule(&h, ESMTP_MATCH_ANOMALY,
@@ -354,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_invalid_recipients),
 		cmocka_unit_test(test_anomalies),
 		cmocka_unit_test(test_anomalies_close),
+		cmocka_unit_test(test_too_few_recipients_close),
 		cmocka_unit_test(test_pipelining),
 		cmocka_unit_test(test_special_characters),
 	};

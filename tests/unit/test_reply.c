@@ -331,6 +331,14 @@ static void test_words(void **state)
 	expect_answer(&h, "554 5.7.1 number of unknown recipients over 7\r\n");
 	rule = one_rule(&h, ESMTP_MATCH_CMD_RCPT_COUNT, 0);
 	expect_answer(&h, "554 5.7.1 number of recipients over 0\r\n");
+	one_rule(&h, ESMTP_MATCH_SPECIAL_CHARACTER, 0);
+	expect_answer(&h, "554 5.7.1 special character in an address\r\n");
+	one_rule(&h, ESMTP_MATCH_SENDER_TEXT, 0);
+	expect_answer(&h, "554 5.7.1 sender address not allowed\r\n");
+	one_rule(&h, ESMTP_MATCH_RECIPIENT_TEXT, 0);
+	expect_answer(&h, "554 5.7.1 recipient address not allowed\r\n");
+	one_rule(&h, ESMTP_MATCH_MAIL_RELAY, 0);
+	expect_answer(&h, "554 5.7.1 relaying not allowed\r\n");
 	rule = one_rule(&h, ESMTP_MATCH_SENDER_LENGTH, ESMTP_U32_MAX - 1);
 	rule->code = 550;
 	expect_answer(&h, "550 5.7.1 sender address longer than 4294967294\r\n");

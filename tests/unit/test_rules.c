@@ -901,6 +901,119 @@ static void test_policy_conditions(void **state)
 	harness_free(&h);
 }
 
+/* A policy of one rule with this condition. */
+static void refuses(const char *want, struct esmtp_cond cond)
+{
+	struct esmtp_rule rule = { .n_conds = 1 };
+	u16 order;
+	struct esmtp_policy p = {
+		.n_rules = 1, .rules = &rule, .n_conds = 1, .conds = &cond,
+		.order = &order,
+	};
+	const char *why;
+	u32 bad;
+
+	why = esmtp_policy_prepare(&p, &bad);
+	assert_int_equal(bad, want ? 0 : ESMTP_NO_RULE);
+	if (want)
+		assert_string_equal(why, want);
+	else
+		assert_null(why);
+}
+
+static void test_policy_operands(void **state)
+{
+	static const char nothing[] = "this match compares with nothing";
+	struct harness h;
+
+	(void)state;
+	assert_int_equal(esmtp_match_operand(ESMTP_MATCH_MAX + 1),
+			 ESMTP_OPERAND_NONE);
+	refuses(NULL, (struct esmtp_cond){
+		.match = ESMTP_MATCH_SPECIAL_CHARACTER });
+	refuses(nothing, (struct esmtp_cond){
+		.match = ESMTP_MATCH_SPECIAL_CHARACTER, .limit = 1 });
+	refuses(nothing, (struct esmtp_cond){
+		.match = ESMTP_MATCH_SPECIAL_CHARACTER, .set = 1 });
+	refuses(NULL, (struct esmtp_cond){
+		.match = ESMTP_MATCH_ANOMALY, .set = 1 });
+	refuses("no anomaly can be waited for to be absent",
+		(struct esmtp_cond){ .match = ESMTP_MATCH_ANOMALY, .set = 1,
+				     .negate = true });
+	/* a table where none belongs, and a reply in one of a text */
+	harness_init(&h);
+	harness_rule(&h, ESMTP_MATCH_SENDER_TEXT, 0, ESMTP_ACTION_COUNT, true);
+	refuses("this match has no table", (struct esmtp_cond){
+		.match = ESMTP_MATCH_CMD_LINE_LENGTH,
+		.table = harness_cond_of(&h, h.policy.n_rules - 1)->table });
+	harness_free(&h);
+}
+
+static void refuses_field(const char *want, const char *name, u8 len)
+{
+	struct esmtp_cond cond = { .match = ESMTP_MATCH_HEADER_TEXT };
+	struct harness h;
+
+	harness_init(&h);
+	harness_rule(&h, ESMTP_MATCH_HEADER_TEXT, 0, ESMTP_ACTION_COUNT, true);
+	cond.table = harness_cond_of(&h, h.policy.n_rules - 1)->table;
+	cond.field_len = len;
+	memcpy(cond.field, name, strlen(name));
+	refuses(want, cond);
+	harness_free(&h);
+}
+
+static void test_policy_fields(void **state)
+{
+	static const char none[] = "no field can have this name";
+	struct harness h;
+	u32 i, bad;
+
+	(void)state;
+	refuses_field(NULL, "!~", 2);
+	refuses_field("the name of the field is missing", "", 0);
+	refuses_field("the name of the field is too long", "To",
+		      ESMTP_FIELD_NAME_MAX + 1);
+	refuses_field(none, "a b", 3);
+	refuses_field(none, "a\x7f", 2);
+	refuses_field(none, "a:", 2);
+	refuses("this match is not about a field", (struct esmtp_cond){
+		.match = ESMTP_MATCH_CMD_LINE_LENGTH, .field_len = 1,
+		.field = "a" });
+	harness_init(&h);
+	harness_no_rules(&h);
+	for (i = 0; i < HARNESS_RULES; i++) {
+		harness_rule(&h, ESMTP_MATCH_HEADER_TEXT, 0, ESMTP_ACTION_COUNT,
+			     true);
+		h.conds[i].field_len = 1;
+		h.conds[i].field[0] = 'a';
+	}
+	harness_prepare(&h);
+	harness_cond(&h, ESMTP_MATCH_HEADER_TEXT, 0);
+	h.conds[i].field_len = 1;
+	h.conds[i].field[0] = 'a';
+	assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+		"the rules have more than 32 conditions about fields of the header");
+	harness_free(&h);
+}
+
+static void test_policy_rates(void **state)
+{
+	struct harness h;
+	u32 i, bad;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		harness_init(&h);
+		harness_prepare(&h);
+		h.rules[0].rate = (struct esmtp_rate){ i == 0, i == 1, i == 2 };
+		assert_string_equal(esmtp_policy_prepare(&h.policy, &bad),
+				    "only rate-limit has a rate");
+		assert_int_equal(bad, 0);
+		harness_free(&h);
+	}
+}
+
 /* All that can fire at one byte, at once: no event is lost. */
 static void test_no_event_is_lost(void **state)
 {
@@ -966,6 +1079,9 @@ int main(void)
 		cmocka_unit_test(test_policy_parameters),
 		cmocka_unit_test(test_policy_rules),
 		cmocka_unit_test(test_policy_conditions),
+		cmocka_unit_test(test_policy_operands),
+		cmocka_unit_test(test_policy_fields),
+		cmocka_unit_test(test_policy_rates),
 		cmocka_unit_test(test_no_event_is_lost),
 	};
 

@@ -13,6 +13,10 @@ def compiler(path):
     return found.group().decode() if found else "an unknown compiler"
 
 
+def shown(number):
+    return "-" if number is None else f"{number:,.0f}" if number >= 1000 else f"{number:.2f}"
+
+
 def load(path):
     """What they were measured with, and {name: number}."""
     with open(path, encoding="utf-8") as f:
@@ -41,8 +45,7 @@ def compare(path, head, found, bounds=None):
     width = max(map(len, found))
     print(f"      {'':{width}} {'baseline':>12} {'now':>12}   instructions")
     for name, got in found.items():
-        base = baseline.get(name)
-        print(f"      {name:{width}} {'-' if base is None else f'{base:,.6g}':>12} {got:>12,.6g}")
+        print(f"      {name:{width}} {shown(baseline.get(name)):>12} {shown(got):>12}")
     if not comparable:
         print(f"ok cost: not compared, the baseline is of another build # {known}; here: {head}")
         return True

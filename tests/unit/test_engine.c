@@ -124,6 +124,26 @@ static void test_edits(void **state)
 	harness_free(&h);
 }
 
+/* A line can need more edits than a result has; it goes on in the next. */
+static void test_more_edits_than_a_result_has(void **state)
+{
+	static const char kept[] = "220 2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*2*\r\n";
+	static const char blanked[] = "MAIL FROM:<a> b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l\r\n";
+	static const struct step steps[] = {
+		S("220 2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a\r\n"),
+		C("MAIL FROM:<a>>b>c>d>e>f>g>h>i>j>k>l>m>n>o>p>q>r>s>t>u>v>w>x>y>z>a>b>c>d>e>f>g>h>i>j>k>l\r\n"),
+	};
+	struct harness h;
+
+	(void)state;
+	harness_init(&h);
+	harness_all_cuts(&h, steps, sizeof(steps) / sizeof(*steps), 50);
+	harness_expect(&h, ESMTP_DIR_SERVER, kept);
+	harness_expect(&h, ESMTP_DIR_CLIENT, blanked);
+	assert_true(h.n_edits > 2 * ESMTP_EDITS_MAX);
+	harness_free(&h);
+}
+
 static void test_queue_is_full(void **state)
 {
 	static const char line[] = "NOOP\r\nRSET\r\n";
@@ -771,6 +791,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_taken_of_nothing),
 		cmocka_unit_test(test_content_has_no_edits),
 		cmocka_unit_test(test_edits),
+		cmocka_unit_test(test_more_edits_than_a_result_has),
 		cmocka_unit_test(test_queue_is_full),
 		cmocka_unit_test(test_queue_counts),
 		cmocka_unit_test(test_guesses),

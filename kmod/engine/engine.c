@@ -292,7 +292,7 @@ static void read_client(struct esmtp_feed *f)
 			if (!f->pos)
 				read_content(f);
 			return;
-		default:
+		default:	/* PHASE_BYPASS begins with a reply, and is not read */
 			return;
 		}
 	}

@@ -257,6 +257,97 @@ static void test_queue_in_monitor(void **state)
 	harness_free(&h);
 }
 
+/* Where even the last run is full there is nothing left to count by; the bytes pass all the same. */
+static void test_queue_overflows_in_monitor(void **state)
+{
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	for (i = 0; i < ESMTP_OWED_MAX / 2; i++)
+		client(&h, "NOOP\r\nRSET\r\n");
+	for (i = 0; i < ESMTP_OWED_RUN_MAX + 100; i++)
+		client(&h, "RSET\r\n");
+	assert_int_equal(h.engine.n_owed, ESMTP_OWED_MAX);
+	assert_int_equal(h.engine.owed[ESMTP_OWED_MAX - 1].count, ESMTP_OWED_RUN_MAX);
+	assert_int_equal(h.out[0].n, h.in[0].n);
+	for (i = 0; i < ESMTP_OWED_MAX + ESMTP_OWED_RUN_MAX - 1; i++)
+		server(&h, "250 ok\r\n");
+	assert_false(esmtp_is_owed(&h.engine));
+	assert_int_equal(h.engine.resets_owed, 0);
+	assert_int_equal(h.n_events, 0);
+	harness_free(&h);
+}
+
+/* A counter that has come to its top stays there, and no rule is asked again. */
+static void test_counters_stop(void **state)
+{
+	struct harness h;
+	struct esmtp_content *c = &h.engine.content;
+
+	(void)state;
+	begin(&h);
+	client(&h, "NOOP x");
+	h.engine.cmd.len = ESMTP_U32_MAX;
+	client(&h, "x");
+	assert_int_equal(h.engine.cmd.len, ESMTP_U32_MAX);
+	client(&h, "\r\n");
+	server(&h, "250 o");
+	h.engine.reply.len = ESMTP_U32_MAX;
+	server(&h, "k");
+	assert_int_equal(h.engine.reply.len, ESMTP_U32_MAX);
+	server(&h, "\r\n250-");
+	h.engine.reply.lines = 0xffff;
+	server(&h, "\r\n");
+	assert_int_equal(h.engine.reply.lines, 0xffff);
+	harness_free(&h);
+
+	begin(&h);
+	client(&h, "MAIL FROM:<a");
+	h.engine.cmd.path_len = ESMTP_U32_MAX;
+	client(&h, "b");
+	assert_int_equal(h.engine.cmd.path_len, ESMTP_U32_MAX);
+	client(&h, ">\r\nRCPT TO:<a>\r\n");
+	h.engine.rcpt_invalid = ESMTP_U32_MAX;
+	server(&h, "250 ok\r\n550 5.1.1 who\r\n");
+	assert_int_equal(h.engine.rcpt_invalid, ESMTP_U32_MAX);
+	harness_free(&h);
+
+	harness_init(&h);
+	harness_to_content(&h);
+	c->fields = ESMTP_U32_MAX;
+	c->to_fields = ESMTP_U32_MAX;
+	client(&h, "To: a");
+	assert_int_equal(c->fields, ESMTP_U32_MAX);
+	assert_int_equal(c->to_fields, ESMTP_U32_MAX);
+	client(&h, "\r\n\r\nb");
+	c->line_len = ESMTP_U32_MAX;
+	c->size = ESMTP_U32_MAX;
+	client(&h, "c");
+	assert_int_equal(c->line_len, ESMTP_U32_MAX);
+	assert_int_equal(c->size, ESMTP_U32_MAX);
+	client(&h, "\r\n.\r\n");
+	assert_int_equal(h.out[0].n, h.in[0].n);
+	assert_int_equal(h.verdict, ESMTP_PASS);
+	harness_free(&h);
+}
+
+/* A pipe is reported once a line. */
+static void test_pipes_in_monitor(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	client(&h, "MAIL FROM:\t<a|b|c>\r\nRCPT\tTO:<|a>\t\r\n");
+	harness_expect_events(&h, "pipe(MAIL) pipe(RCPT)");
+	assert_int_equal(h.out[0].n, h.in[0].n);
+	harness_free(&h);
+}
+
 static void test_first_verdict_wins(void **state)
 {
 	struct harness h;
@@ -796,6 +887,9 @@ int main(void)
 		cmocka_unit_test(test_queue_counts),
 		cmocka_unit_test(test_guesses),
 		cmocka_unit_test(test_queue_in_monitor),
+		cmocka_unit_test(test_queue_overflows_in_monitor),
+		cmocka_unit_test(test_counters_stop),
+		cmocka_unit_test(test_pipes_in_monitor),
 		cmocka_unit_test(test_first_verdict_wins),
 		cmocka_unit_test(test_latched_before_the_greeting),
 		cmocka_unit_test(test_close_in_mid_line),

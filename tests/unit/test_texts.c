@@ -618,6 +618,37 @@ static void test_field_closes(void **state)
 	harness_free(&h);
 }
 
+/* Each rule is about its own field, also where another is as long. */
+static void test_two_fields(void **state)
+{
+	const struct step steps[] = { HEAD, CONTENT, C("To: a\r\nCc: b\r\nBcc: a\r\n\r\n.\r\n"), OK };
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	field_rule(&h, "Cc", table_of("b", true), false);
+	field_rule(&h, "To", table_of("a", true), false);
+	field_rule(&h, "bcc", table_of("b", true), false);
+	run(&h, steps, N(steps), "rule#1(To) rule#0(Cc)");
+}
+
+/* That no field is so is known with the header's end, which does not pass then. */
+static void test_no_field_closes(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	field_rule(&h, "Subject", table_of("a b", true), true);
+	h.rules[0].action = ESMTP_ACTION_RESET;
+	harness_run(&h, (const struct step[]){ HEAD, CONTENT,
+		    C("Subject: a\r\n\r\nb\r\n.\r\n") }, 10, (struct cut){ CUT_NONE, 0 });
+	assert_int_equal(h.verdict, ESMTP_CLOSE_RESET);
+	assert_memory_equal(h.out[0].p + h.out[0].n - 5, " a\r\n\r", 5);
+	free_tables(&h);
+	harness_free(&h);
+}
+
 static void type_is(const char *header, const char *type, const char *events)
 {
 	struct step steps[] = { HEAD, CONTENT,
@@ -856,6 +887,8 @@ int main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_field_closes),
+		cmocka_unit_test(test_two_fields),
+		cmocka_unit_test(test_no_field_closes),
 		cmocka_unit_test(test_media_types),
 		cmocka_unit_test(test_file_names),
 		cmocka_unit_test(test_encoded_file_names),

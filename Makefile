@@ -82,6 +82,8 @@ coverage: setup
 WRITE	?=
 bench: setup
 	$(Q)$(MAKE) $(quiet) -C tests/bench check $(if $(WRITE),WRITE=1)
+	$(Q)$(if $(WRITE),WRITE=1) scripts/vm-test -o .build/bench t_cost
+	$(if $(WRITE),$(Q)cp .build/bench/router.baseline tests/bench/)
 
 # Ends with the line "N passed, N failed".
 check: setup

@@ -118,4 +118,5 @@ help:
 	@echo 'bench      instructions against tests/bench/*.baseline; WRITE=1 writes these anew'
 	@echo 'soak       random TCP evasions in the virtual machine for MINUTES=$(MINUTES); ESMTP_SEED=N repeats a run'
 
-.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak fuzz check check-kernels demo shell help bench coverage
+.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak fuzz bench coverage
+.PHONY: check check-kernels demo shell help

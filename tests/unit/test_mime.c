@@ -690,6 +690,56 @@ static void test_boundary_length(void **state)
 	}
 }
 
+/* A boundary of @n bytes in pieces, written as %62, is open if a line of @k is one of it. */
+static void coded_boundary(const char *charset, size_t pieces, size_t n, size_t k, bool open)
+{
+	struct text t = { 0 };
+	struct harness h;
+	struct run r;
+	char name[32];
+	size_t i, p;
+
+	set_rules(&h, ESMTP_ACTION_COUNT, one_rule, ARRAY_SIZE(one_rule));
+	adds(&t, "Content-Type: multipart/x");
+	for (p = 0; p < pieces; p++) {
+		snprintf(name, sizeof(name), pieces > 1 ? ";\r\n\tboundary*%zu*=" : ";\r\n\tboundary*=", p);
+		adds(&t, name);
+		if (!p)
+			adds(&t, charset);
+		for (i = 0; i < n / pieces; i++)
+			adds(&t, "%62");
+	}
+	adds(&t, "\r\n\r\n--");
+	addc(&t, 'b', k);
+	adds(&t, "\r\n");
+	form_token(&t, 256);
+	run_text(&r, &h, &t);
+	expect_one(&r, open ? 256 : 0, "filename", charset, n);
+	text_free(&t);
+}
+
+/* Nothing is written behind the room that a boundary has, however it is spelled. */
+static void test_coded_boundary_length(void **state)
+{
+	char name[66];
+
+	(void)state;
+	coded_boundary("us-ascii''", 1, 69, 69, true);
+	coded_boundary("us-ascii''", 1, 70, 70, true);
+	coded_boundary("us-ascii''", 1, 71, 71, false);
+	coded_boundary("us-ascii''", 1, 71, 70, false);
+	coded_boundary("us-ascii''", 1, 300, 70, false);
+	coded_boundary("us-ascii''", 2, 70, 70, true);
+	coded_boundary("us-ascii''", 2, 72, 72, false);
+	coded_boundary("us-ascii''", 2, 72, 70, false);
+	/* the first piece alone is too long: there is nothing to lengthen */
+	coded_boundary("us-ascii''", 2, 160, 70, false);
+	/* no name of a charset is so long */
+	memset(name, 'u', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	coded_boundary(name, 1, 5, 5, false);
+}
+
 /* Each measured for itself, a second one anew. */
 static void test_many_names(void **state)
 {
@@ -1028,6 +1078,7 @@ int main(void)
 		cmocka_unit_test(test_long_boundaries),
 		cmocka_unit_test(test_structure),
 		cmocka_unit_test(test_boundary_length),
+		cmocka_unit_test(test_coded_boundary_length),
 		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_many_limits),
 		cmocka_unit_test(test_no_waiting),

@@ -24,7 +24,7 @@
 %define parse.error custom
 %define parse.lac full
 %locations
-%initial-action { @$ = (struct location){ p->in, 0, 1, 1, 1, 1 }; }
+%initial-action { @$ = (struct location){ .in = p->in, .first_line = 1, .first_column = 1, .last_line = 1, .last_column = 1 }; }
 %param { void *scanner }
 %parse-param { struct parse *p }
 
@@ -114,7 +114,7 @@ static void include(struct parse *p, const struct word *name);
 %type <items> policy_lines policy_body class_lines class_body inspect_lines inspect_body
 %type <item> policy_line match action verdict class_line inspect_line limits
 %type <words> values list strings string_list
-%type <word> value field level
+%type <word> value field level rate
 %type <cond> conds cond match_cond relay
 %type <value> line_match set_match text_match table_kind class_key nocase refuse
 
@@ -264,6 +264,10 @@ level		: WORD
 		| NONE			{ $$ = none_new(&@1); }
 		;
 
+rate		: WORD
+		| NUMBER
+		;
+
 match		: MATCH conds action	{ $$ = match_new(&@$, $2, $3); }
 		;
 
@@ -368,8 +372,8 @@ verdict		: CONTINUE		{ $$ = action_new(&@$, ESMTP_ACTION_COUNT, false); }
 		| REPLY			{ $$ = reply_new(&@$, NULL, NULL); }
 		| REPLY NUMBER		{ $$ = reply_new(&@$, $2, NULL); }
 		| REPLY NUMBER STRING	{ $$ = reply_new(&@$, $2, $3); }
-		| RATE WORD		{ $$ = rate_new(&@$, $2, NULL); }
-		| RATE WORD BURST NUMBER { $$ = rate_new(&@$, $2, $4); }
+		| RATE rate		{ $$ = rate_new(&@$, $2, NULL); }
+		| RATE rate BURST NUMBER { $$ = rate_new(&@$, $2, $4); }
 		;
 
 class_body	: class_lines

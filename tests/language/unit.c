@@ -171,7 +171,7 @@ static struct policy *policy_new(unsigned int n_rules)
 		bool keywords = i % 5 == 4, reply = i % 5 == 3;
 
 		p->rules[i] = (struct rule){
-			.loc = { NULL, i + 2, 2, i + 2, 9 },
+			.loc = { .first_line = i + 2, .first_column = 2, .last_line = i + 2, .last_column = 9 },
 			.conds = {
 				{ .match = keywords ? ESMTP_MATCH_EHLO_KEYWORD :
 						      ESMTP_MATCH_CMD_LINE_LENGTH,

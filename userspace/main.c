@@ -273,6 +273,8 @@ int main(int argc, char **argv)
 	}
 	/* A load must not die half way because nobody reads what it says. */
 	signal(SIGPIPE, SIG_IGN);
+	/* Errors are lines: not a system call for each of their letters. */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	argv[0] = (char *)"esmtpctl";	/* getopt's messages begin like ours */
 	inv.r.o.f = stdout;
 	erec_init(&inv.r.errors);

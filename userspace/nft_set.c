@@ -16,8 +16,6 @@
 
 #define IFNAME_BYTES 16
 
-/* Servers that one line of the inspect list counts for; nft's own number for such sets. */
-#define COUNTED_MAX 65535u
 #define PORT_REG 4	/* bytes of a port behind an address: a register */
 
 /* Elements in one message: attributes are shorter than 64 KiB. */
@@ -106,8 +104,10 @@ static struct nftnl_set *set_new(struct nft_batch *b, const char *name, uint32_t
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, flags);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, len);
-	if (flags & NFT_SET_EVAL)
-		nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, COUNTED_MAX);
+	/*
+	 * Sets that the kernel fills are given no size: that rules may put 65,535 elements into them is its
+	 * own default, and for a size it would take a hash table of 1 MiB at once, for each of the sets.
+	 */
 	return s;
 }
 

@@ -67,6 +67,10 @@ static void check_helpers(struct checked *k)
 
 static void check_inspect(struct checked *k)
 {
+	if (k->t.dormant)
+		fault(k, "Table inet esmtp is dormant: nothing is chosen for inspection here.");
+	if (k->t.guarded.n && !k->t.config.inspect)
+		fault(k, "The rules of table inet esmtp have been flushed: nothing is chosen for inspection here.");
 	for (const struct inspect *l = k->t.config.inspect; l; l = l->next)
 		if (l->policy && !config_policy(&k->c, l->policy))
 			fault(k, mem_printf("The inspect list names policy %s, which the module does not have.",

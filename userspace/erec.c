@@ -113,10 +113,10 @@ static void print_carets(FILE *f, const char *line, size_t len, const struct loc
 	for (size_t i = 0; i < first; i++)
 		if (takes_place(line, len, i))
 			fputc(i < len && line[i] == '\t' ? '\t' : ' ', f);
-	do
+	do {
 		if (takes_place(line, len, first))
 			fputc('^', f);
-	while (++first < last);
+	} while (++first < last);
 	fputc('\n', f);
 }
 

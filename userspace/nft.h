@@ -54,6 +54,8 @@ struct nft_batch {
 /**
  * struct nft_table - what is read back of the table
  * @present: there is one
+ * @dormant: its chains are switched off
+ * @guarded: ports on which its inspect list chooses connections
  * @generation: of the configuration that made it
  * @version: of the tool that made it
  * @helpers: bit = slot that it has a helper object for
@@ -63,6 +65,8 @@ struct nft_batch {
  */
 struct nft_table {
 	bool present;
+	bool dormant;
+	struct intervals guarded;
 	uint64_t generation;
 	const char *version;
 	unsigned int helpers;

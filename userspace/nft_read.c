@@ -108,6 +108,7 @@ static int on_table(const struct nlmsghdr *nlh, void *data)
 
 	if (nftnl_table_nlmsg_parse(nlh, nt) == 0) {
 		t->present = true;
+		t->dormant = nftnl_table_get_u32(nt, NFTNL_TABLE_FLAGS) & NFT_TABLE_F_DORMANT;
 		udata = nftnl_table_get_data(nt, NFTNL_TABLE_USERDATA, &len);
 		if (udata)
 			nftnl_udata_parse(udata, len, on_udata, t);
@@ -437,8 +438,12 @@ static int read_named_set(const struct set_info *set, struct config *c)
 			 !strcmp(dot, ".ipv6") ? KEY_IPV6 : KEY_PORT, &s->keys);
 }
 
-static int read_set(const struct set_info *set, struct config *c)
+static int read_set(const struct set_info *set, struct nft_table *t)
 {
+	struct config *c = &t->config;
+
+	if (!strcmp(set->name, NFT_GUARDED))
+		return read_keys(NFT_GUARDED, KEY_PORT, &t->guarded);
 	if (!strcmp(set->name, NFT_EXEMPT4))
 		return read_keys(NFT_EXEMPT4, KEY_IPV4, &c->exempt);
 	if (!strcmp(set->name, NFT_EXEMPT6))
@@ -460,7 +465,7 @@ static int read_sets(struct nft_table *t)
 	int err = nft_ask(NFT_MSG_GETSET, NLM_F_DUMP, fill_sets, NULL, on_set, &all);
 
 	for (size_t i = 0; i < all.n && !err; i++)
-		err = read_set(&all.v[i], &t->config);
+		err = read_set(&all.v[i], t);
 	return err;
 }
 

@@ -180,6 +180,15 @@ with check("check tells when the table is gone"):
     said = run("router", "sh", "-c", "esmtpctl check 2>&1; echo code $?")
     assert "code 1" in said and len(said.splitlines()) >= 2, said
     same(before, tables())
+with check("check tells when the table is dormant, or its rules are flushed; loading again repairs it"):
+    for change, word in ("add table inet esmtp { flags dormant; }", "dormant"), ("flush table inet esmtp", "flushed"):
+        rules()
+        ctl("check")
+        run("router", "nft", change)
+        same("220 server.test ESMTP", greeting())
+        said = run("router", "sh", "-c", "esmtpctl check 2>&1; echo code $?")
+        assert "code 1" in said and word in said, said
+    run("router", "nft", "delete", "table", "inet", "esmtp")
 with check("loading again repairs it"):
     rules()
     ctl("check")

@@ -181,13 +181,17 @@ with check("check tells when the table is gone"):
     assert "code 1" in said and len(said.splitlines()) >= 2, said
     same(before, tables())
 with check("check tells when the table is dormant, or its rules are flushed; loading again repairs it"):
-    for change, word in ("add table inet esmtp { flags dormant; }", "dormant"), ("flush table inet esmtp", "flushed"):
+    for change, fault in (
+            ("add table inet esmtp { flags dormant; }",
+             "Table inet esmtp is dormant: nothing is chosen for inspection here."),
+            ("flush table inet esmtp",
+             "The rules of table inet esmtp have been flushed: nothing is chosen for inspection here.")):
         rules()
         ctl("check")
         run("router", "nft", change)
         same("220 server.test ESMTP", greeting())
         said = run("router", "sh", "-c", "esmtpctl check 2>&1; echo code $?")
-        assert "code 1" in said and word in said, said
+        assert "code 1" in said and fault in said, said
     run("router", "nft", "delete", "table", "inet", "esmtp")
 with check("loading again repairs it"):
     rules()

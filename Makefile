@@ -66,6 +66,9 @@ build-all:
 vm: setup
 	$(Q)scripts/vm-test $(if $(KERNEL),-k $(KERNEL)) $(TEST)
 
+uml: setup
+	$(Q)scripts/uml-test $(TEST)
+
 MINUTES	?= 10
 soak: setup
 	$(Q)MINUTES=$(MINUTES) scripts/vm-test -t $$(($(MINUTES) * 60 + 1200)) $(if $(KERNEL),-k $(KERNEL)) t_evade
@@ -113,10 +116,11 @@ help:
 	@echo 'vm         tests in the virtual machine; TEST="t-lab ..." runs only these,'
 	@echo '           KERNEL=7.3 boots another kernel'
 	@echo 'check-kernels  the same tests on every kernel, or on KERNEL='
+	@echo 'uml        tests in a debug kernel that runs as a program: memory, locks, failing allocations; TEST= as above'
 	@echo 'fuzz       engine, tables and language by libFuzzer, each for SECONDS=$(SECONDS)'
 	@echo 'coverage   lines and branches of the engine that its tests reach, by file; fails below 95 % of the branches'
 	@echo 'bench      instructions against tests/bench/*.baseline; WRITE=1 writes these anew'
 	@echo 'soak       random TCP evasions in the virtual machine for MINUTES=$(MINUTES); ESMTP_SEED=N repeats a run'
 
-.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm soak fuzz bench coverage
+.PHONY: all module tool kdir install uninstall clean setup style unit build-all vm uml soak fuzz bench coverage
 .PHONY: check check-kernels demo shell help

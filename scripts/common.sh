@@ -40,10 +40,12 @@ vm_kernel()
 	printf '%s\n' "${d#/usr/src/linux-headers-}"
 }
 
-# kernel_named START: the whole version of a kernel that we have headers of; nothing: that of the test VM
+# kernel_named START: the whole version of a kernel that we have headers of; nothing: that of the test VM; uml: the debug
+# kernel has no other name
 kernel_named()
 {
 	local v s
+	[ "$1" != uml ] || { echo uml; return; }
 	v=$(vm_kernel)
 	case $v in
 	"$1"*) printf '%s\n' "$v" && return ;;

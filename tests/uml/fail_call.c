@@ -5,7 +5,7 @@
  *   FAIL_CALL=K FAIL_NTH=N FAIL_SAID=FILE LD_PRELOAD=fail_call.so PROGRAM...
  *
  * Calls that send and receive are counted from 1. In the Kth the Nth allocation fails. FILE then has how many more there would have
- * had to be: 0 where one has failed. It stays empty where there was no Kth call.
+ * had to be: 0 where one has failed. With K = 0 it has how many calls there were.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,10 +36,19 @@ static void say(const char *text, size_t len)
 	errno = saved;
 }
 
+static int calls;
+
+__attribute__((destructor)) static void say_calls(void)
+{
+	char text[16];
+
+	if (!number("FAIL_CALL"))
+		say(text, snprintf(text, sizeof(text), "%d", calls));
+}
+
 /* The file that arms this call, or -1. */
 static int arm(void)
 {
-	static int calls;
 	char text[16];
 	int fd, len;
 

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Allocations of the kernel that fail (Documentation/fault-injection): of which functions of the module, and how many."""
+import contextlib
+import re
+
+FAILSLAB = "/sys/kernel/debug/failslab/"
+FAIL_PAGES = "/sys/kernel/debug/fail_page_alloc/"
+MODULE = "[nf_conntrack_esmtp]"
+
+
+def functions():
+    """Where the module's functions begin and end, by name."""
+    found = []
+    with open("/proc/kallsyms", encoding="ascii") as f:
+        for line in f:
+            words = line.split()
+            if words[-1] == MODULE and words[1] in "tT":
+                found.append((int(words[0], 16), re.sub(r"\..*", "", words[2])))
+    found.sort()
+    assert found, "the module is not there"
+    return {name: (start, end) for (start, name), (end, _) in zip(found, found[1:] + [(found[-1][0] + 4096, "")])}
+
+
+def put(**settings):
+    for name, value in settings.items():
+        with open(FAILSLAB + name.replace("_", "-"), "w", encoding="ascii") as f:
+            f.write(str(value))
+
+
+def every_kind():
+    """Also those that may sleep. The log is not told."""
+    put(ignore_gfp_wait="N", verbose=0)
+    for name, value in ("ignore-gfp-wait", "N"), ("verbose", "0"):
+        with open(FAIL_PAGES + name, "w", encoding="ascii") as f:
+            f.write(value)
+
+
+def left():
+    with open(FAILSLAB + "times", encoding="ascii") as f:
+        return int(f.read())
+
+
+@contextlib.contextmanager
+def short(site, times):
+    """What a function of the module, or those that it calls, asks for fails, so many times; None: what any of them asks for. A
+    function that tells how often it has failed."""
+    found = functions()
+    start, end = found[site] if site else (min(a for a, _ in found.values()), max(b for _, b in found.values()))
+    put(task_filter="N", ignore_gfp_wait="N", interval=1, space=0, verbose=0, stacktrace_depth=32,
+        require_start=hex(start), require_end=hex(end), times=times, probability=100)
+    try:
+        yield lambda: times - left()
+    finally:
+        put(probability=0, require_start=0, require_end=(1 << 64) - 1)

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# limit: 1200
+"""No memory while packets pass: nothing passes uninspected, nothing leaks, and what was short for a moment goes on."""
+import contextlib
+import subprocess
+import time
+
+import failslab
+import lab
+from lab import SERVER, counters, inspect, listen, rules
+from load import CLIENT, SERVER as SERVES, Connection, Dialogue
+
+SOURCE = {False: "10.0.1.2", True: "fd00:1::2"}
+LINE = b"0123456789abcde\r\n"
+RULES = lab.RESETTING.replace("tls deny", "tls deny\n\tverbs { auth, data, ehlo, helo, help, mail, noop, quit, rcpt, rset, bdat }")
+REPLYING = RULES.replace("cmd line length > 512 reset", "cmd line length > 512 reply 554")
+# Who asks for memory while packets pass; a function that is gone or never asks fails its test.
+SITES = {"esmtp_embryonic_packet": "a server's first half-open connection", "esmtp_session_find": "a session",
+         "esmtp_stream_packet": "lines to be read", "chunk_new": "content and edits to be retained",
+         "make_writable": "a packet of our own to write into", "esmtp_event_note": "an event to be told",
+         "esmtp_event_send": "a line of the log", "esmtp_netlink_event": "a message to who listens"}
+# Of these nothing but a message is lost.
+ONLY_TOLD = "esmtp_event_note", "esmtp_event_send", "esmtp_netlink_event"
+TO_CLOSE = {"alloc": "a RST of our own", "esmtp_answer_begin": "an answer in the server's stead"}
+
+
+def mail():
+    """A mail with something to mask, to edit, to log and to retain."""
+    d = Dialogue("mail")
+    d.begin(lambda: 0)
+    d.say(CLIENT, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+    d.say(SERVES, b"500 what\r\n")
+    d.say(CLIENT, b"MAIL FROM:<a@c.test>\r\nRCPT TO:<b@s.test>\r\nDATA\r\n")
+    d.say(SERVES, b"250 ok\r\n250 ok\r\n354 go\r\n")
+    d.say(CLIENT, b"Subject: x\r\n\r\n" + b"x" * 1200 + b"\r\n" + LINE * 2000 + b".\r\n")
+    d.say(SERVES, b"250 ok\r\n")
+    return d
+
+
+def violation():
+    """A line that is too long, which closes."""
+    d = Dialogue("violation")
+    d.begin(lambda: 0)
+    d.steps[CLIENT].append((len(d.sent[SERVES]), 0, b"NOOP " + b"x" * 600 + b"\r\n"))
+    d.resets = True
+    return d
+
+
+def passed(dialogue, v6, patience):
+    """Plays it; what came of it. Whatever the kernel did, each end has got the beginning of what it was to get."""
+    with listen(v6=v6) as lst:
+        lst.setblocking(False)
+        with lab.ns("client"):
+            conn = Connection(dialogue, SERVER[v6], SOURCE[v6])
+        try:
+            while not conn.work(time.monotonic(), patience):
+                with contextlib.suppress(BlockingIOError):
+                    conn.accepted(lst.accept()[0])
+                time.sleep(0.002)
+            verdict = conn.verdict()
+        finally:
+            conn.close()
+    for who in CLIENT, SERVES:
+        end = conn.ends[not who]
+        got = bytes(end.got) if end else b""
+        lab.same(got, dialogue.masked[who][:len(got)], "of what is inspected there came")
+    return verdict
+
+
+def forget():
+    lab.run("router", "conntrack", "-F")
+    time.sleep(0.2)
+
+
+def for_a_moment(site, times, dialogue):
+    """Fails at a site, a few times, with both families. The mail arrives all the same; but an edit that cannot be
+    remembered closes, with a RST to both."""
+    for v6 in False, True:
+        forget()
+        with failslab.short(site, times) as failed:
+            before = counters()["no-memory"]
+            verdict = passed(dialogue(), v6, 20)
+            assert failed(), f"{site}: no allocation has failed: {verdict}"
+            if dialogue is mail:
+                closed = site == "chunk_new" and all(end and end[1] == "ConnectionResetError" for end in verdict["why"])
+                assert closed or verdict["ended"] == "well", f"{site}: {failed()} allocations have failed: {verdict}"
+                assert site in ONLY_TOLD or counters()["no-memory"] > before, f"{site}: not counted"
+
+
+def for_good(site, dialogue):
+    """Fails again and again: the connection does not get far, and then another one does."""
+    for v6 in False, True:
+        forget()
+        with failslab.short(site, -1):
+            passed(dialogue(), v6, 2)
+        forget()
+        assert passed(mail(), v6, 20)["ended"] == "well", "no mail passes afterwards"
+
+
+def site_test(site, what, dialogue):
+    def test():
+        load(REPLYING if site == "esmtp_answer_begin" else RULES)
+        for times in 1, 3:
+            for_a_moment(site, times, dialogue)
+        for_good(site, dialogue)
+    test.__doc__ = f"no memory for {what}"
+    test.__name__ = f"test_{site}"
+    return test
+
+
+def test_nothing():
+    """no memory for anything"""
+    load(RULES)
+    for dialogue in mail, violation:
+        for times in 1, 3, 10:
+            for v6 in False, True:
+                forget()
+                with failslab.short(None, times) as failed:
+                    passed(dialogue(), v6, 20)
+                    assert failed(), "no allocation has failed"
+        for_good(None, dialogue)
+
+
+def load(policy):
+    """Half-open connections are counted."""
+    rules(inspect(policy).replace("\tdefault policy default\n", "\tdefault policy default embryonic 1000 refuse\n"))
+
+
+def main():
+    lab.up()
+    # Somebody listens, and what is logged is printed.
+    with open("/proc/sys/net/netfilter/nf_log_all_netns", "w", encoding="ascii") as f:
+        f.write("1")
+    load(RULES)
+    with lab.ns("router"), subprocess.Popen(["esmtpctl", "monitor"], stdout=subprocess.DEVNULL) as monitor:
+        try:
+            lab.tests(*(site_test(site, what, mail) for site, what in SITES.items()),
+                      *(site_test(site, what, violation) for site, what in TO_CLOSE.items()), test_nothing)
+        finally:
+            monitor.kill()
+
+
+if __name__ == "__main__":
+    main()

@@ -40,14 +40,19 @@ def left():
         return int(f.read())
 
 
-@contextlib.contextmanager
 def short(site, times):
     """What a function of the module, or those that it calls, asks for fails, so many times; None: what any of them asks for. A
     function that tells how often it has failed."""
     found = functions()
     start, end = found[site] if site else (min(a for a, _ in found.values()), max(b for _, b in found.values()))
+    return within(start, end, times)
+
+
+@contextlib.contextmanager
+def within(start, end, times, probability=100):
+    """The same for what is asked for by code between two addresses, or what that calls."""
     put(task_filter="N", ignore_gfp_wait="N", interval=1, space=0, verbose=0, stacktrace_depth=32,
-        require_start=hex(start), require_end=hex(end), times=times, probability=100)
+        require_start=hex(start), require_end=hex(end), times=times, probability=probability)
     try:
         yield lambda: times - left()
     finally:

@@ -32,7 +32,7 @@ inspect { class a policy default connections 5 embryonic 7; default policy three
 
 
 def tool(*words, call=0, nth=0):
-    """Exit code and what it said, with an allocation failing; how many more there would have had to be. Without a call: how many it makes."""
+    """Exit code, what it said, and how many more allocations there would have had to be; without a call how many calls it makes."""
     if os.path.exists(SAID):
         os.unlink(SAID)
     env = dict(os.environ, LD_PRELOAD=PRELOAD, FAIL_CALL=str(call), FAIL_NTH=str(nth), FAIL_SAID=SAID)

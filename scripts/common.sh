@@ -72,6 +72,7 @@ kernels_of()
 suite_of()
 {
 	local s
+	[ "$1" != uml ] || set -- "$(vm_kernel)"
 	for s in $suite $newer; do
 		! kernels_of "$s" | grep -qxF "$1" || { printf '%s\n' "$s"; return; }
 	done

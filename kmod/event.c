@@ -14,6 +14,7 @@
 #include "event.h"
 #include "netlink.h"
 #include "ns_table.h"
+#include "rule.h"
 
 /* Notes that one packet may leave behind. */
 #define NOTES_MAX 64
@@ -120,6 +121,11 @@ static const struct esmtp_cond *cond_of(const struct telling *t)
 	return i < t->p->engine.n_conds ? &t->p->engine.conds[i] : NULL;
 }
 
+static bool is_monitor(const struct telling *t)
+{
+	return t->p->engine.flags & ESMTP_POLICY_F_MONITOR;
+}
+
 static u8 sender_len(const struct esmtp_sender *s)
 {
 	return min_t(u8, s->len, ESMTP_SENDER_MAX);
@@ -136,15 +142,34 @@ static int put_sender(struct sk_buff *skb, const struct esmtp_sender *s)
 	return 0;
 }
 
+/* All of it: the running policy may be another one by now. */
+static int put_cond(struct sk_buff *skb, const struct telling *t)
+{
+	const struct esmtp_cond *cond = cond_of(t);
+
+	if (!cond)
+		return 0;
+	if (nla_put_u32(skb, ESMTP_A_EVENT_RULE, t->note->ev.rule + 1) ||
+	    esmtp_cond_put(skb, ESMTP_A_EVENT_COND, cond))
+		return -EMSGSIZE;
+	if (cond->table &&
+	    (nla_put_string(skb, ESMTP_A_EVENT_TABLE,
+			    esmtp_table_ns(cond->table)->name) ||
+	     nla_put_string(skb, ESMTP_A_EVENT_TABLE_KIND,
+			    esmtp_table_kind(cond->table))))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int put_event(struct sk_buff *skb, const struct telling *t)
 {
 	const struct esmtp_event *ev = &t->note->ev;
-	const struct esmtp_cond *cond = cond_of(t);
 
 	if (nla_put_u16(skb, ESMTP_A_EVENT_TYPE, ev->type) ||
 	    nla_put_u8(skb, ESMTP_A_EVENT_ACTION, ev->action) ||
 	    (t->note->dir == ESMTP_DIR_SERVER &&
 	     nla_put_flag(skb, ESMTP_A_EVENT_FROM_SERVER)) ||
+	    (is_monitor(t) && nla_put_flag(skb, ESMTP_A_EVENT_MONITOR)) ||
 	    nla_put_string(skb, ESMTP_A_EVENT_POLICY, t->p->name) ||
 	    nla_put_u32(skb, ESMTP_A_EVENT_VALUE, ev->value) ||
 	    nla_put_u32(skb, ESMTP_A_EVENT_LIMIT, ev->limit) ||
@@ -158,13 +183,7 @@ static int put_event(struct sk_buff *skb, const struct telling *t)
 			      t->p->generation->number, ESMTP_A_EVENT_PAD) ||
 	    put_sender(skb, &t->note->sender))
 		return -EMSGSIZE;
-	if (cond &&
-	    (nla_put_u32(skb, ESMTP_A_EVENT_RULE, ev->rule + 1) ||
-	     nla_put_u8(skb, ESMTP_A_EVENT_MATCH, cond->match)))
-		return -EMSGSIZE;
-	if (cond && cond->table &&
-	    nla_put_string(skb, ESMTP_A_EVENT_TABLE,
-			   esmtp_table_ns(cond->table)->name))
+	if (put_cond(skb, t))
 		return -EMSGSIZE;
 	return esmtp_netlink_put_ends(skb, t->orig, ESMTP_A_EVENT_FAMILY);
 }
@@ -363,11 +382,6 @@ static void criterion_print(char *buf, const struct esmtp_cond *cond)
 	case ESMTP_OPERAND_NONE:
 		break;
 	}
-}
-
-static bool is_monitor(const struct telling *t)
-{
-	return t->p->engine.flags & ESMTP_POLICY_F_MONITOR;
 }
 
 static bool is_oversize(const struct esmtp_cond *cond)

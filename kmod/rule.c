@@ -324,9 +324,9 @@ static int put_text(struct sk_buff *skb, const struct esmtp_cond *c)
 			   esmtp_table_ns(c->table)->id);
 }
 
-static int put_cond(struct sk_buff *skb, const struct esmtp_cond *c)
+int esmtp_cond_put(struct sk_buff *skb, int attr, const struct esmtp_cond *c)
 {
-	struct nlattr *nest = nla_nest_start(skb, ESMTP_A_COND);
+	struct nlattr *nest = nla_nest_start(skb, attr);
 	int err = 0;
 
 	if (!nest || nla_put_u8(skb, ESMTP_A_COND_MATCH, c->match) ||
@@ -360,7 +360,8 @@ static int put_conds(struct sk_buff *skb, const struct esmtp_policy *p,
 	if (!nest)
 		return -EMSGSIZE;
 	for (i = 0; i < rule->n_conds; i++)
-		if (put_cond(skb, &p->conds[rule->first + i]))
+		if (esmtp_cond_put(skb, ESMTP_A_COND,
+				   &p->conds[rule->first + i]))
 			return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;

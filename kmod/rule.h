@@ -80,6 +80,16 @@ void esmtp_rules_put_tables(const struct esmtp_policy *p, u32 from);
 void esmtp_rules_forget(struct esmtp_policy *p, u32 first);
 
 /**
+ * esmtp_cond_put() - a nest of enum esmtp_cond_attr
+ * @skb: answer or event
+ * @attr: type of the nest
+ * @c: condition of a prepared policy
+ *
+ * Return: 0, or -EMSGSIZE: the caller takes away what there is of it.
+ */
+int esmtp_cond_put(struct sk_buff *skb, int attr, const struct esmtp_cond *c);
+
+/**
  * esmtp_rule_put() - ESMTP_A_RULE of an answer
  * @skb: answer
  * @p: policy

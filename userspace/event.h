@@ -26,7 +26,7 @@
  * @server_port: in host order
  * @policy: name
  * @rule: position from 1; 0 = none
- * @cond: of the rule, as far as known: the one that was met last
+ * @cond: of the rule: the one that was met last
  * @table: name of its table, or empty
  * @monitor: the policy only looks, so nothing was done
  * @has_value: @value is known

@@ -12,57 +12,15 @@
 
 #define MESSAGE_SIZE 65536
 
-#define POLICIES_AGE_MS 1000
-
 /**
  * struct monitor - what is remembered between events
  * @r: the request
- * @ask: a socket for questions
- * @c: the policies, as they were lately
- * @read: when that was, in milliseconds; 0 = never
- * @mark: memory before they were read
  * @lost: events lost so far; UINT64_MAX = not known
  */
 struct monitor {
 	struct request *r;
-	struct genl ask;
-	struct config c;
-	uint64_t read;
-	struct mem_mark mark;
 	uint64_t lost;
 };
-
-/* An event says which policy and rule; what these are like is asked for now and then. */
-static void read_again(struct monitor *m)
-{
-	struct erecs ignored;
-
-	if (m->read && now_ms() - m->read < POLICIES_AGE_MS)
-		return;
-	mem_release_since(m->mark);
-	erec_init(&ignored);
-	m->c.policies = NULL;
-	read_policies(&m->ask, &m->c, NULL, false, &ignored);
-	m->read = now_ms();
-}
-
-static void complete(struct monitor *m, struct event *e)
-{
-	const struct policy *p;
-	const struct rule *r;
-
-	read_again(m);
-	p = config_policy(&m->c, e->policy);
-	if (!p)
-		return;
-	e->monitor = p->flags & ESMTP_POLICY_F_MONITOR;
-	r = e->rule && e->rule <= p->n_rules ? &p->rules[e->rule - 1] : NULL;
-	for (unsigned int i = 0; r && i < r->n_conds; i++)
-		if (r->conds[i].match == e->cond.match && r->conds[i].limit == e->cond.limit &&
-		    (!*e->table || (r->conds[i].table_name &&
-				    !strcmp(r->conds[i].table_name, e->table))))
-			e->cond = r->conds[i];
-}
 
 static void take_events(struct monitor *m, const void *buf, ssize_t got)
 {
@@ -77,7 +35,6 @@ static void take_events(struct monitor *m, const void *buf, ssize_t got)
 			fprintf(stderr, "esmtpctl: %" PRIu64 " events lost in the kernel\n",
 				e.lost - m->lost);
 		m->lost = e.lost;
-		complete(m, &e);
 		m->r->o.ops->event(&m->r->o, &e);
 	}
 }
@@ -116,11 +73,8 @@ bool command_monitor(struct request *r)
 
 	if (!genl_open(&g, &r->errors))
 		return false;
-	if (genl_listen(&g, &r->errors) && genl_open(&m.ask, &r->errors)) {
-		m.mark = mem_mark();
+	if (genl_listen(&g, &r->errors))
 		listen_on(&m, &g);
-		genl_close(&m.ask);
-	}
 	genl_close(&g);
 	return false;
 }

@@ -237,6 +237,16 @@ static struct rule *rule_append(struct policy *p)
 	return &p->rules[p->n_rules++];
 }
 
+static void get_cond(const struct attrs *a, struct cond *c)
+{
+	c->match = get_u8(a, ESMTP_A_COND_MATCH);
+	c->negate = a->tb[ESMTP_A_COND_NOT];
+	c->limit = get_u32(a, ESMTP_A_COND_LIMIT);
+	c->set = get_u64(a, ESMTP_A_COND_SET);
+	c->table = get_u32(a, ESMTP_A_COND_TABLE);
+	get_string(a, ESMTP_A_COND_FIELD, c->field, sizeof(c->field));
+}
+
 static void get_conds(const struct nlattr *conds, struct rule *r)
 {
 	const struct nlattr *pos;
@@ -244,18 +254,11 @@ static void get_conds(const struct nlattr *conds, struct rule *r)
 	r->n_conds = 0;
 	mnl_attr_for_each_nested(pos, conds) {
 		struct attrs a = { .max = ESMTP_A_COND_MAX };
-		struct cond *c = &r->conds[r->n_conds];
 
 		if (r->n_conds == ESMTP_CONDS_MAX)
 			return;
 		mnl_attr_parse_nested(pos, on_attr, &a);
-		c->match = get_u8(&a, ESMTP_A_COND_MATCH);
-		c->negate = a.tb[ESMTP_A_COND_NOT];
-		c->limit = get_u32(&a, ESMTP_A_COND_LIMIT);
-		c->set = get_u64(&a, ESMTP_A_COND_SET);
-		c->table = get_u32(&a, ESMTP_A_COND_TABLE);
-		get_string(&a, ESMTP_A_COND_FIELD, c->field, sizeof(c->field));
-		r->n_conds++;
+		get_cond(&a, &r->conds[r->n_conds++]);
 	}
 }
 
@@ -523,6 +526,22 @@ static size_t get_bytes(const struct attrs *a, uint16_t type, uint8_t *buf, size
 	return len;
 }
 
+/* The condition of an event says what its table is called, and what it is. */
+static void get_event_cond(const struct attrs *a, struct event *e)
+{
+	char kind[sizeof("domains")];
+	struct attrs cond;
+
+	if (parse_nest(a, ESMTP_A_EVENT_COND, &cond, ESMTP_A_COND_MAX))
+		get_cond(&cond, &e->cond);
+	/* What MAIL has declared is no limit of the condition's. */
+	e->cond.limit = get_u32(a, ESMTP_A_EVENT_LIMIT);
+	get_string(a, ESMTP_A_EVENT_TABLE, e->table, sizeof(e->table));
+	e->cond.table_name = *e->table ? e->table : NULL;
+	get_string(a, ESMTP_A_EVENT_TABLE_KIND, kind, sizeof(kind));
+	e->cond.list = !strcmp(kind, "domains");
+}
+
 static void get_event(const struct attrs *a, struct event *e)
 {
 	e->type = get_u16(a, ESMTP_A_EVENT_TYPE);
@@ -535,12 +554,10 @@ static void get_event(const struct attrs *a, struct event *e)
 	e->server_port = get_be16(a, ESMTP_A_EVENT_DPORT);
 	get_string(a, ESMTP_A_EVENT_POLICY, e->policy, sizeof(e->policy));
 	e->rule = get_u32(a, ESMTP_A_EVENT_RULE);
-	e->cond.match = get_u8(a, ESMTP_A_EVENT_MATCH);
-	get_string(a, ESMTP_A_EVENT_TABLE, e->table, sizeof(e->table));
-	e->cond.table_name = *e->table ? e->table : NULL;
+	e->monitor = a->tb[ESMTP_A_EVENT_MONITOR];
+	get_event_cond(a, e);
 	e->has_value = a->tb[ESMTP_A_EVENT_VALUE];
 	e->value = get_u32(a, ESMTP_A_EVENT_VALUE);
-	e->cond.limit = get_u32(a, ESMTP_A_EVENT_LIMIT);
 	e->time = get_u64(a, ESMTP_A_EVENT_TIME);
 	e->lost = get_u64(a, ESMTP_A_EVENT_LOST);
 	e->text_len = get_bytes(a, ESMTP_A_EVENT_TEXT, e->text, sizeof(e->text));

@@ -464,7 +464,7 @@ static void test_longest(void)
 
 static void put_event(struct nlmsghdr *nlh)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_EVENT);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, ESMTP_A_EVENT), *cond;
 
 	mnl_attr_put_u16(nlh, ESMTP_A_EVENT_TYPE, ESMTP_EVENT_RULE);
 	mnl_attr_put_u8(nlh, ESMTP_A_EVENT_ACTION, ESMTP_ACTION_DROP);
@@ -476,7 +476,10 @@ static void put_event(struct nlmsghdr *nlh)
 	mnl_attr_put_u16(nlh, ESMTP_A_EVENT_DPORT, htons(25));
 	mnl_attr_put_strz(nlh, ESMTP_A_EVENT_POLICY, "p");
 	mnl_attr_put_u32(nlh, ESMTP_A_EVENT_RULE, 2);
-	mnl_attr_put_u8(nlh, ESMTP_A_EVENT_MATCH, ESMTP_MATCH_CMD_RCPT_COUNT);
+	cond = mnl_attr_nest_start(nlh, ESMTP_A_EVENT_COND);
+	mnl_attr_put_u8(nlh, ESMTP_A_COND_MATCH, ESMTP_MATCH_CMD_RCPT_COUNT);
+	mnl_attr_put(nlh, ESMTP_A_COND_NOT, 0, NULL);
+	mnl_attr_nest_end(nlh, cond);
 	mnl_attr_put_u32(nlh, ESMTP_A_EVENT_VALUE, 101);
 	mnl_attr_put_u32(nlh, ESMTP_A_EVENT_LIMIT, 100);
 	mnl_attr_put(nlh, ESMTP_A_EVENT_TEXT, 4, "RCPT");
@@ -497,7 +500,7 @@ static void test_event(void)
 	put_event(nlh);
 	result("wire: an event is read", wire_get_event(nlh, &e) && e.lost == 7 && e.generation == 99);
 	line("wire: and printed; what has a wrong length is left out", &e,
-	     "%ASA-4-108004: ESMTP Classification: Dropped connection for ESMTP Response from ::/25 to 2001:db8::1/40000; matched Class 2: cmd RCPT count gt 100 (policy p, seen 101, \"RCPT\", sender <a@c.test> cut)");
+	     "%ASA-4-108004: ESMTP Classification: Dropped connection for ESMTP Response from ::/25 to 2001:db8::1/40000; matched Class 2: not cmd RCPT count gt 100 (policy p, seen 101, \"RCPT\", sender <a@c.test> cut)");
 	nlh = message_new(buf, sizeof(buf), ESMTP_CMD_STATUS_GET);
 	result("wire: another message is no event", !wire_get_event(nlh, &e));
 }

@@ -777,7 +777,9 @@ def events_of_a_rule(ctl, listener, family, client, server):
         assert number(e[ESMTP_A_EVENT_LOST]) == 0
     assert number(first[ESMTP_A_EVENT_TYPE]) == ESMTP_EVENT_RULE
     assert number(first[ESMTP_A_EVENT_RULE]) == 2 and number(first[ESMTP_A_EVENT_LIMIT]) == 10
-    assert number(first[ESMTP_A_EVENT_MATCH]) == ESMTP_MATCH_CMD_LINE_LENGTH
+    cond = dict(parse(first[ESMTP_A_EVENT_COND]))
+    assert number(cond[ESMTP_A_COND_MATCH]) == ESMTP_MATCH_CMD_LINE_LENGTH and number(cond[ESMTP_A_COND_LIMIT]) == 10
+    assert ESMTP_A_COND_NOT not in cond and ESMTP_A_EVENT_MONITOR not in first
     assert number(first[ESMTP_A_EVENT_VALUE]) > 10
     assert number(first[ESMTP_A_EVENT_ACTION]) == ESMTP_ACTION_COUNT
     assert number(second[ESMTP_A_EVENT_TYPE]) == ESMTP_EVENT_CMD_MASKED

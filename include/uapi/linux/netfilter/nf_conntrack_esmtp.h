@@ -81,7 +81,8 @@
  *
  * ESMTP_CMD_EVENT
  *	Sent to the group "events" for each event that is to be logged:
- *	the ESMTP_A_EVENT_* attributes inside ESMTP_A_EVENT.
+ *	the ESMTP_A_EVENT_* attributes inside ESMTP_A_EVENT. What they say of the
+ *	policy is that of the connection's, which may not be running any more.
  *
  * ESMTP_CMD_SESSION_GET
  *	dump, needs CAP_NET_ADMIN: one ESMTP_A_SESSION a message for each
@@ -247,7 +248,7 @@ enum esmtp_event_attr {
 	ESMTP_A_EVENT_DPORT,		/* be16 */
 	ESMTP_A_EVENT_POLICY,		/* string: name */
 	ESMTP_A_EVENT_RULE,		/* u32: position in the policy from 1; absent = no rule */
-	ESMTP_A_EVENT_MATCH,		/* u8: enum esmtp_match of its condition that was met last */
+	ESMTP_A_EVENT_COND,		/* nest: enum esmtp_cond_attr: its condition that was met last */
 	ESMTP_A_EVENT_VALUE,		/* u32: seen */
 	ESMTP_A_EVENT_LIMIT,		/* u32: allowed */
 	ESMTP_A_EVENT_TEXT,		/* binary, up to ESMTP_EVENT_TEXT_MAX: offending bytes, raw */
@@ -257,6 +258,8 @@ enum esmtp_event_attr {
 	ESMTP_A_EVENT_GENERATION,	/* u64: of the configuration that the policy came with */
 	ESMTP_A_EVENT_SENDER,		/* binary: start of the last MAIL's address, raw; absent = there was none */
 	ESMTP_A_EVENT_SENDER_CUT,	/* flag: there is more of it */
+	ESMTP_A_EVENT_MONITOR,		/* flag: the policy only looks, so ESMTP_A_EVENT_ACTION was not done */
+	ESMTP_A_EVENT_TABLE_KIND,	/* string: the word for that table in a rule, "regex" or "domains" */
 	__ESMTP_A_EVENT_MAX,
 };
 #define ESMTP_A_EVENT_MAX (__ESMTP_A_EVENT_MAX - 1)

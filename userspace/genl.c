@@ -135,7 +135,7 @@ void genl_close(struct genl *g)
 }
 
 /**
- * genl_listen() - receive events from now on
+ * genl_listen() - receive events from now on, and whether the module goes
  * @g: the socket
  * @errors: why not
  *
@@ -143,9 +143,10 @@ void genl_close(struct genl *g)
  */
 bool genl_listen(struct genl *g, struct erecs *errors)
 {
-	int size = 4 << 20, group = (int)g->group;
+	int size = 4 << 20, group = (int)g->group, families = GENL_ID_CTRL;
 
-	if (mnl_socket_setsockopt(g->nl, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
+	if (mnl_socket_setsockopt(g->nl, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ||
+	    mnl_socket_setsockopt(g->nl, NETLINK_ADD_MEMBERSHIP, &families, sizeof(families)) < 0) {
 		erec_add(errors, NULL, "cannot listen to events: %s", errno == EPERM ?
 			 "this needs root, or CAP_NET_ADMIN in this network namespace" :
 			 strerror(errno));
@@ -154,6 +155,25 @@ bool genl_listen(struct genl *g, struct erecs *errors)
 	if (setsockopt(mnl_socket_get_fd(g->nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(mnl_socket_get_fd(g->nl), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	return true;
+}
+
+/**
+ * genl_gone() - whether a message says that the module has gone
+ * @g: a socket that listens
+ * @nlh: what it has received
+ *
+ * Return: true if nothing comes any more, also when the module is loaded again.
+ */
+bool genl_gone(const struct genl *g, const struct nlmsghdr *nlh)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+	struct genl named = { 0 };
+
+	if (nlh->nlmsg_type != GENL_ID_CTRL || nlh->nlmsg_len < mnl_nlmsg_size(sizeof(*genl)) ||
+	    genl->cmd != CTRL_CMD_DELFAMILY)
+		return false;
+	on_family(nlh, &named);
+	return named.family == g->family;
 }
 
 /**

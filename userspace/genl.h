@@ -28,6 +28,7 @@ struct genl {
 bool genl_open(struct genl *g, struct erecs *errors);
 void genl_close(struct genl *g);
 bool genl_listen(struct genl *g, struct erecs *errors);
+bool genl_gone(const struct genl *g, const struct nlmsghdr *nlh);
 struct nlmsghdr *genl_request(struct genl *g, uint8_t cmd, uint16_t flags);
 int genl_talk(struct genl *g, struct nlmsghdr *nlh, mnl_cb_t cb, void *data,
 	      struct kerror *ke);

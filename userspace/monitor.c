@@ -22,14 +22,19 @@ struct monitor {
 	uint64_t lost;
 };
 
-static void take_events(struct monitor *m, const void *buf, ssize_t got)
+/* Returns false if no more will come. */
+static bool take_events(struct monitor *m, const struct genl *g, const void *buf, ssize_t got)
 {
 	const struct nlmsghdr *nlh = buf;
 	int len = (int)got;
 	struct event e;
 
 	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
-		if (!wire_get_event(nlh, &e))
+		if (genl_gone(g, nlh)) {
+			erec_add(&m->r->errors, NULL, "the module has been unloaded: no more events come");
+			return false;
+		}
+		if (nlh->nlmsg_type != g->family || !wire_get_event(nlh, &e))
 			continue;
 		if (e.lost > m->lost)
 			fprintf(stderr, "esmtpctl: %" PRIu64 " events lost in the kernel\n",
@@ -37,6 +42,7 @@ static void take_events(struct monitor *m, const void *buf, ssize_t got)
 		m->lost = e.lost;
 		m->r->o.ops->event(&m->r->o, &e);
 	}
+	return true;
 }
 
 static void listen_on(struct monitor *m, struct genl *g)
@@ -47,7 +53,8 @@ static void listen_on(struct monitor *m, struct genl *g)
 	while (!ferror(m->r->o.f)) {
 		got = mnl_socket_recvfrom(g->nl, buf, sizeof(buf));
 		if (got >= 0) {
-			take_events(m, buf, got);
+			if (!take_events(m, g, buf, got))
+				return;
 		} else if (errno == ENOBUFS) {
 			fputs("esmtpctl: events lost: they came faster than they could be printed\n",
 			      stderr);
@@ -62,7 +69,7 @@ static void listen_on(struct monitor *m, struct genl *g)
  * command_monitor() - esmtpctl monitor
  * @r: the request
  *
- * It ends when nobody reads any more, or by a signal.
+ * It ends when nobody reads any more, when the module goes, or by a signal.
  *
  * Return: false when it ended.
  */

@@ -11,6 +11,7 @@ import time
 import lab
 from lab import ACK, FIN, RAW, SERVER, SYN, at_length, begin, connect, content, counters, envelope, grows, inspect, joined, listen, \
     quiet, raw_pair, read, rules, said, same, talk
+from mta import Monitor
 
 LONG = b"NOOP " + b"x" * 508 + b"\r\n"
 TLS = lab.POLICY.replace("tls deny", "tls allow").replace("policy default", "policy tls").replace("mask\n}", "log\n}")
@@ -214,6 +215,16 @@ def close(ends):
             end.close()
 
 
+def test_unload_monitored():
+    """who listens to events is told that the module has gone"""
+    rules(inspect())
+    monitor = Monitor()
+    unload()
+    assert monitor.process.wait(10) == 1
+    said_last = monitor.lines(1)
+    assert said_last == ["Error: the module has been unloaded: no more events come"], said_last
+
+
 def test_unload_open():
     """the module is unloaded with 200 connections open in every phase"""
     rules(inspect())
@@ -367,5 +378,5 @@ def test_no_leak():
 
 if __name__ == "__main__":
     lab.up()
-    lab.tests(test_pickup, test_pickup_pass, test_untracked, test_rules_reloaded, test_module_reloaded, test_unload_open, test_tls,
-              test_namespace_gone, test_unload_under_traffic, test_no_leak)
+    lab.tests(test_pickup, test_pickup_pass, test_untracked, test_rules_reloaded, test_module_reloaded, test_unload_monitored,
+              test_unload_open, test_tls, test_namespace_gone, test_unload_under_traffic, test_no_leak)

@@ -287,10 +287,10 @@ def talked(c, s, lines):
 def events_lost():
     """events that monitor is not told: more in a packet than are noted, more at a time than its socket takes"""
     rules(FILE.replace("{\n}", "{\n\tmatch cmd line length > 5 log\n}"))
-    # Without the large buffer, which is the fourth option that it sets, or the fifth.
+    # Without the large buffer, which is the fifth option that it sets, or the sixth.
     with ns("router"):
         p = subprocess.Popen(["strace", "-f", "-qq", "-o", "/tmp/trace", "-e", "trace=setsockopt", "-e",
-                              "inject=setsockopt:error=EPERM:when=4..5", "esmtpctl", "monitor"], text=True,
+                              "inject=setsockopt:error=EPERM:when=5..6", "esmtpctl", "monitor"], text=True,
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     time.sleep(3)
     tool = int(run("router", "pgrep", "-P", str(p.pid)))

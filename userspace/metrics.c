@@ -67,7 +67,7 @@ static const char *const policy_help[ESMTP_PC_MAX + 1] = {
 	[ESMTP_PC_BYTES] = "Bytes of payload that were inspected, repeats not counted.",
 	[ESMTP_PC_CONNECTIONS] = "Connections on which a first byte was inspected.",
 	[ESMTP_PC_CLOSED] = "Connections closed by a verdict.",
-	[ESMTP_PC_DROP] = "Packets that did not pass because of action drop.",
+	[ESMTP_PC_DROP] = "Packets that did not pass because of action drop, reply or rate-limit.",
 	[ESMTP_PC_RESET_DROP] = "Packets that did not pass because of action reset.",
 };
 

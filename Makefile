@@ -117,7 +117,7 @@ help:
 	@echo '           KERNEL=7.3 boots another kernel'
 	@echo 'check-kernels  the same tests on every kernel, or on KERNEL='
 	@echo 'uml        tests in a debug kernel that runs as a program: memory, locks, failing allocations; TEST= as above'
-	@echo 'fuzz       engine, tables and language by libFuzzer, each for SECONDS=$(SECONDS)'
+	@echo 'fuzz       engine, packet path, tables and language by libFuzzer, each for SECONDS=$(SECONDS)'
 	@echo 'coverage   lines and branches of the engine that its tests reach, by file; fails below 95 % of the branches'
 	@echo 'bench      instructions against tests/bench/*.baseline; WRITE=1 writes these anew'
 	@echo 'soak       random TCP evasions in the virtual machine for MINUTES=$(MINUTES); ESMTP_SEED=N repeats a run'

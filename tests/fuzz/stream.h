@@ -12,7 +12,7 @@
 
 #include "../../kmod/session.h"
 
-#define STREAM_MAX	32768u
+#define STREAM_MAX	32760u
 #define NEVER		UINT32_MAX
 
 /**
@@ -141,6 +141,8 @@ extern struct model model;
 void model_begin(const struct shape *shape);
 /* A segment has passed, as @len of its bytes and perhaps its FIN; and it was received. */
 void model_passed(const struct segment *seg, const u8 *bytes, u32 len, bool fin);
+/* So much of one passes before its turn, of which the engine has said this (with the octets of a chunk). */
+void model_early(const struct segment *seg, u32 len, enum esmtp_ahead ahead, u64 chunk);
 void model_received(const struct segment *seg, const u8 *bytes, u32 len, bool fin);
 /* The module has sent bytes of its own in the server's name. */
 void model_answered(u32 at, const u8 *bytes, u32 len);

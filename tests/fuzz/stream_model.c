@@ -102,6 +102,25 @@ static bool may_pass(const struct stream *st, const struct segment *seg, u32 at,
 	return byte == (st->has_left[at] ? st->left[at] : seg->bytes[at - seg->at]);
 }
 
+/* The end of a message stands in what has left. */
+static bool has_end(const struct stream *st, u32 from, u32 to)
+{
+	u32 at, n = 0;
+
+	for (at = from; at < to && n < 5; at++)
+		n = !st->has_left[at] ? 0 : st->left[at] == "\r\n.\r\n"[n] ? n + 1 : st->left[at] == '\r';
+	return n == 5;
+}
+
+void model_early(const struct segment *seg, u32 len, enum esmtp_ahead ahead, u64 chunk)
+{
+	const struct stream *st = &model.stream[seg->dir];
+
+	must(ahead != ESMTP_AHEAD_NOT);
+	must(ahead != ESMTP_AHEAD_COUNTED || seg->at + len <= st->n_read + chunk);
+	must(ahead != ESMTP_AHEAD_DOTTED || !has_end(st, max(seg->at, st->n_read + 4) - 4, min(seg->at + len + 4, STREAM_MAX)));
+}
+
 void model_passed(const struct segment *seg, const u8 *bytes, u32 len, bool fin)
 {
 	struct stream *st = &model.stream[seg->dir];
@@ -111,6 +130,8 @@ void model_passed(const struct segment *seg, const u8 *bytes, u32 len, bool fin)
 	for (i = 0; i < len; i++) {
 		at = seg->at + i;
 		must(model.monitor || may_pass(st, seg, at, bytes[i]));
+		/* What its receiver would not take is cut off; a byte at a closed window is a probe. */
+		must(at <= st->edge || at >= st->free);
 		if (st->has_left[at])
 			continue;
 		st->has_left[at] = true;

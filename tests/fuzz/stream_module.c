@@ -308,7 +308,31 @@ static void check_packet(const struct sk_buff *skb, const u8 *buf, u32 thoff)
 	must(!skb_is_gso(skb) || (len > GSO_SIZE && skb->shared.gso_segs == DIV_ROUND_UP(len, GSO_SIZE)));
 }
 
-static void passed(const struct segment *seg, const struct sk_buff *skb, u32 thoff, bool lost)
+/**
+ * struct early - what the engine has to say of a segment before it is looked at
+ * @ahead: enum esmtp_ahead
+ * @chunk: octets that a chunk has left
+ * @is: its turn has not come
+ */
+struct early {
+	enum esmtp_ahead ahead;
+	u64 chunk;
+	bool is;
+};
+
+static struct early early_of(const struct segment *seg)
+{
+	const struct esmtp_session *s = module_session();
+	struct early early = { 0 };
+
+	if (!s || s->state != SESSION_OPEN || !seg->len || seg->at <= model.stream[seg->dir].n_read)
+		return early;
+	early.is = true;
+	early.ahead = esmtp_engine_ahead(&s->engine, &policy.engine, seg->dir, &early.chunk);
+	return early;
+}
+
+static void passed(const struct segment *seg, const struct sk_buff *skb, u32 thoff, struct early early, bool lost)
 {
 	static u8 buf[STREAM_MAX + 128] __aligned(4);
 	const struct tcphdr *th = (const void *)(buf + thoff);
@@ -323,6 +347,8 @@ static void passed(const struct segment *seg, const struct sk_buff *skb, u32 tho
 	if (seg->stale != STALE_NOT || seg->syn)
 		return;
 	model_passed(seg, buf + start, skb->len - start, th->fin);
+	if (early.is)
+		model_early(seg, skb->len - start, early.ahead, early.chunk);
 	if (!lost)
 		model_received(seg, buf + start, skb->len - start, th->fin);
 }
@@ -338,6 +364,7 @@ bool module_pass(const struct segment *seg, bool lost)
 {
 	const struct esmtp_session *s = module_session();
 	bool stale = seg->stale != STALE_NOT && (seg->len || seg->fin) && s && s->state == SESSION_OPEN;
+	struct early early = early_of(seg);
 	u32 thoff, n_read = model.stream[seg->dir].n_read;
 	struct sk_buff *skb = make_packet(seg, &thoff);
 	long bytes = kernel_memory.bytes;
@@ -350,7 +377,7 @@ bool module_pass(const struct segment *seg, bool lost)
 	verdict = ext.helper->help(skb, thoff, &ct, seg->dir ? IP_CT_IS_REPLY : IP_CT_ESTABLISHED);
 	model.now = NULL;
 	if (verdict == NF_ACCEPT)
-		passed(seg, skb, thoff, lost);
+		passed(seg, skb, thoff, early, lost);
 	skb_destroy(skb);
 	/* Nothing is remembered of what its receiver does not take. */
 	if (stale)

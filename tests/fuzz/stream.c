@@ -162,6 +162,7 @@ static void make_shape(struct shape *sh, const struct esmtp_policy *policy, u8 w
 		.scattered = what & 128,
 		.retain = retain[bounds & 3],
 		.pool = pool[bounds >> 2 & 3],
+		.others = (bounds >> 2 & 3) == 3 ? 4096 : 0,
 		.refused = (bounds >> 4) * 4 - 1,
 	};
 }

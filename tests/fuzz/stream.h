@@ -27,6 +27,7 @@
  * @isn: initial sequence numbers
  * @retain: bound of a direction
  * @pool: bound of all
+ * @others: what other connections have of it
  * @refused: the block of memory after so many is refused; negative: none is
  */
 struct shape {
@@ -40,6 +41,7 @@ struct shape {
 	u32 isn[ESMTP_DIRS];
 	unsigned int retain;
 	unsigned long pool;
+	long others;
 	long refused;
 };
 

@@ -383,7 +383,7 @@ bool module_pass(const struct segment *seg, bool lost)
 	if (stale)
 		must(verdict != NF_ACCEPT && n_read == model.stream[seg->dir].n_read && kernel_memory.bytes <= bytes);
 	if (module_session())
-		model_check(module_session(), kernel_memory.bytes, en.retained.counter);
+		model_check(module_session(), kernel_memory.bytes, en.retained.counter - model.shape.others);
 	return verdict == NF_ACCEPT;
 }
 
@@ -421,6 +421,7 @@ void module_begin(const struct shape *shape)
 	net.ct.sysctl_checksum = 0;
 	memset(&en, 0, sizeof(en));
 	en.net = &net;
+	en.retained.counter = shape->others;
 	memset(&generation, 0, sizeof(generation));
 	memset(&policy, 0, sizeof(policy));
 	refcount_set(&policy.ref.refcount, 1);
@@ -453,7 +454,7 @@ void module_end(void)
 	/* Long enough for whatever still waits. */
 	kernel_run(120 * HZ);
 	must(!kernel_memory.blocks && !kernel_memory.bytes);
-	must(!en.retained.counter && !en.n_sessions.counter && !generation.users.counter);
+	must(en.retained.counter == model.shape.others && !en.n_sessions.counter && !generation.users.counter);
 	must(ct.ct_general.use.refs == 1 && policy.ref.refcount.refs == 1);
 	for (dir = 0; dir < ESMTP_DIRS; dir++)
 		must(route[dir].refs == 1);

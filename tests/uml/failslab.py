@@ -2,6 +2,7 @@
 """Allocations of the kernel that fail (Documentation/fault-injection): of which functions of the module, and how many."""
 import contextlib
 import re
+import subprocess
 
 FAILSLAB = "/sys/kernel/debug/failslab/"
 FAIL_PAGES = "/sys/kernel/debug/fail_page_alloc/"
@@ -57,3 +58,12 @@ def within(start, end, times, probability=100):
         yield lambda: times - left()
     finally:
         put(probability=0, require_start=0, require_end=(1 << 64) - 1)
+
+
+def forget_log():
+    """The kernel says with a trace that it has no memory, could not make a cache or name an object. More than that it must not have
+    said."""
+    log = subprocess.run(["dmesg"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    bad = [line for line in log.splitlines() if re.search("KASAN|BUG|WARNING|INFO:|possible|refcount_t", line)]
+    assert not bad, "\n".join(bad)
+    subprocess.run(["dmesg", "--clear"], check=True)

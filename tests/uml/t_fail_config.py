@@ -88,6 +88,7 @@ def sweep(words, prepare):
             nth += max(1, nth // 4)
     print(f"    {failed} allocations have failed in {len(calls)} calls; {got_over} times the tool has got over it", flush=True)
     assert failed > len(calls), "hardly any allocation has failed"
+    failslab.forget_log()
 
 
 def test_sites():
@@ -102,6 +103,7 @@ def test_sites():
             assert failed() == 1, f"{site} asks for none: exit code {code}\n{said}"
         assert code == 1 and "memory" in said, f"{site}: exit code {code}\n{said}"
         lab.same(state().encode(), before.encode(), site)
+    failslab.forget_log()
 
 
 def test_file():
@@ -124,6 +126,7 @@ def test_list():
         code, said, more = tool("list", "ruleset", call=call, nth=nth)
         assert said.strip() if code == 1 else said == whole, f"allocation {nth} of call {call}: exit code {code}\n{said}"
         call, nth = (call, nth + max(1, nth // 4)) if more == 0 else (call + max(1, count // 6), 1)
+    failslab.forget_log()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import ctypes
 import errno
 import glob
 import os
-import re
 import subprocess
 
 import failslab
@@ -38,14 +37,6 @@ def insert(fd):
     return ctypes.get_errno() if libc.syscall(NR_FINIT_MODULE, fd, b"", 0) < 0 else 0
 
 
-def forget_log():
-    """The kernel says with a trace that it could not make a cache or name an object. More than that it must not have said."""
-    log = subprocess.run(["dmesg"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    bad = [line for line in log.splitlines() if re.search("KASAN|BUG|WARNING|INFO:|possible|refcount_t", line)]
-    assert not bad, "\n".join(bad)
-    subprocess.run(["dmesg", "--clear"], check=True)
-
-
 def test_load():
     """the module begins, or an error says why not, whichever allocation of its beginning fails"""
     remove()
@@ -64,7 +55,7 @@ def test_load():
     print(f"    {refused} of {TRIES} times the module was not loaded", flush=True)
     assert refused and insert(fd) == 0
     os.close(fd)
-    forget_log()
+    failslab.forget_log()
 
 
 if __name__ == "__main__":

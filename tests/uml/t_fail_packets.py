@@ -109,6 +109,46 @@ def site_test(site, what, dialogue):
     return test
 
 
+def test_half_open():
+    """no memory to count a half-open connection: the server's answer is dropped, and passes when it comes again"""
+    rules(inspect(RULES).replace("\tdefault policy default", "\tdefault policy default embryonic 9 refuse"))
+    for v6 in False, True:
+        forget()
+        before = counters()["no-memory"]
+        with failslab.short("esmtp_embryonic_packet", 1) as failed:
+            verdict = passed(mail(), v6, 20)
+            assert failed() == 1, f"no allocation has failed: {verdict}"
+        assert verdict["ended"] == "well", verdict
+        assert counters()["no-memory"] == before + 1, "not counted"
+
+
+def kernel_log():
+    return subprocess.run(["dmesg"], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def log_everywhere(value):
+    """Other namespaces than the first one tell the kernel's log nothing, unless this is set."""
+    subprocess.run(["sysctl", "-qw", f"net.netfilter.nf_log_all_netns={value}"], check=True)
+
+
+def test_log():
+    """no memory for a line in the kernel's log: the next one says that lines are missing"""
+    rules(inspect(RULES))
+    log_everywhere(1)
+    try:
+        for v6 in False, True:
+            forget()
+            subprocess.run(["dmesg", "--clear"], check=True)
+            with failslab.short("esmtp_event_send", -1):
+                verdict = passed(mail(), v6, 20)
+            assert verdict["ended"] == "well", verdict
+            assert "nf_conntrack_esmtp: " not in kernel_log(), kernel_log()
+            passed(violation(), v6, 20)
+            assert "lines suppressed" in kernel_log(), kernel_log()
+    finally:
+        log_everywhere(0)
+
+
 def test_nothing():
     """no memory for anything"""
     rules(inspect(RULES))
@@ -129,7 +169,8 @@ def main():
     with lab.ns("router"), subprocess.Popen(["esmtpctl", "monitor"], stdout=subprocess.DEVNULL) as monitor:
         try:
             lab.tests(*(site_test(site, what, mail) for site, what in SITES.items()),
-                      *(site_test(site, what, violation) for site, what in TO_CLOSE.items()), test_nothing)
+                      *(site_test(site, what, violation) for site, what in TO_CLOSE.items()),
+                      test_half_open, test_log, test_nothing)
         finally:
             monitor.kill()
 

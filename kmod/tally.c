@@ -7,6 +7,7 @@
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/u64_stats_sync.h>
 
 #include "ns_table.h"
@@ -143,7 +144,8 @@ static bool same_cond(const struct esmtp_cond *a, const struct esmtp_cond *b)
 	return a->match == b->match && a->negate == b->negate &&
 	       a->limit == b->limit && a->set == b->set &&
 	       a->field_len == b->field_len &&
-	       !memcmp(a->field, b->field, a->field_len) &&
+	       !strncasecmp((const char *)a->field, (const char *)b->field,
+			    a->field_len) &&
 	       same_table(a->table, b->table);
 }
 

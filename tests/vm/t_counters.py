@@ -81,6 +81,26 @@ def reload_keeps():
             sock.close()
 
 
+def spelling():
+    """the name of a header's field is the same in capitals"""
+    def spelled(field):
+        return conf(f"match header {field} regex buy log", more='regex buy "buy"')
+    rules(spelled("Subject"))
+    with listen() as lst:
+        c, s = open_one(lst)
+        c.sendall(b"DATA\r\n")
+        read(s, 6)
+        s.sendall(b"354 go\r\n")
+        read(c, 8)
+        c.sendall(b"Subject: buy\r\n\r\n.\r\n")
+        read(s, 19)
+        same(rule_counts(), [1])
+        rules(spelled("SUBJECT"))
+        same(rule_counts(), [1])
+        c.close()
+        s.close()
+
+
 def names():
     """another name is another policy; a policy that moves to another slot is the same"""
     both = "policy other {\n\tbanner keep\n\tslot 5\n\tmatch cmd line length > 8 log\n}\n"
@@ -257,4 +277,4 @@ def generations():
 
 
 up()
-tests(reload_keeps, names, readers, guard_readers, metrics, closed_ones, generations)
+tests(reload_keeps, spelling, names, readers, guard_readers, metrics, closed_ones, generations)

@@ -227,21 +227,25 @@ static bool put(struct esmtp_feed *f, struct esmtp_mime *m, u8 c)
 	return esmtp_mime_decode(f, c);
 }
 
-/* The boundary is complete, and open from now on if it can be kept. */
-static void open_boundary(struct esmtp_mime *m)
+/*
+ * The boundary is complete, and open from now on if it can be kept; if not, names in its parts are
+ * not found, and may be any. Returns true if the connection closes.
+ */
+static bool open_boundary(struct esmtp_feed *f, struct esmtp_mime *m)
 {
+	static const u8 word[] = { 'b', 'o', 'u', 'n', 'd', 'a', 'r', 'y' };
 	u8 len = m->boundary_len, room;
 	const u8 *bytes = esmtp_mime_next_boundary(m, &room);
 
 	if (len > room) {
 		m->boundary_len = 0;
-		return;
+		return esmtp_fire_name(f, 0, true, word, sizeof(word));
 	}
 	while (len && mime_is_blank(bytes[len - 1]))
 		len--;
 	m->boundary_len = len;
 	if (!len)
-		return;
+		return false;
 	m->len[m->depth++] = len;
 	/* should the field name another one: of the same kind of multipart */
 	if (m->depth < ESMTP_MIME_DEPTH) {
@@ -249,6 +253,7 @@ static void open_boundary(struct esmtp_mime *m)
 		if (m->digest & (1u << (m->depth - 1)))
 			m->digest |= 1u << m->depth;
 	}
+	return false;
 }
 
 /* A file name is complete. */
@@ -267,12 +272,11 @@ static bool end_value(struct esmtp_feed *f, struct esmtp_mime *m)
 	if (esmtp_mime_decode_end(f))
 		return true;
 	if (m->param == MIME_PARAM_BOUNDARY)
-		open_boundary(m);
-	else if (m->stars & MIME_STAR_PIECE)
-		m->joined[m->param] = m->name_len;
-	else
+		return open_boundary(f, m);
+	if (!(m->stars & MIME_STAR_PIECE))
 		return judge_name(f, m->param, m->name_len) ||
 		       esmtp_mime_name_end(f);
+	m->joined[m->param] = m->name_len;
 	return false;
 }
 

@@ -807,6 +807,27 @@ static void test_where_file_names_end(void **state)
 	names(CD "filename=a; b=\"c", "x", 0, 1);
 }
 
+/* A multipart whose parts are not found: they may have any name. */
+static void test_file_names_too_deep(void **state)
+{
+	(void)state;
+#define IN(b) "Content-Type: multipart/mixed; boundary=" b "\r\n\r\n--" b "\r\n"
+#define TEN "0123456789"
+	names(IN("a") IN("b") IN("c") IN("d") IN("e") CD "filename=x", "x", 1, 0);
+	names(IN("a") IN("b") IN("c") IN("d") IN("e") CD "filename=x", "y", 0, 1);
+	names(IN("a") IN("b") IN("c") IN("d") IN("e") IN("f"), "x", 1, 1);
+	names(IN(TEN TEN TEN TEN TEN TEN TEN), "x", 0, 0);
+	names(IN(TEN TEN TEN TEN TEN TEN TEN "0"), "x", 1, 1);
+	names(IN("a" TEN TEN TEN TEN TEN) IN("b" TEN TEN TEN TEN TEN) IN("c" TEN TEN TEN TEN TEN)
+	      IN("d" TEN TEN TEN TEN TEN TEN) CD "filename=x", "x", 1, 0);
+	names(IN("a" TEN TEN TEN TEN TEN) IN("b" TEN TEN TEN TEN TEN) IN("c" TEN TEN TEN TEN TEN)
+	      IN("d" TEN TEN TEN TEN TEN TEN TEN) CD "filename=x", "y", 1, 1);
+	/* of types the same is not known, but what they are is */
+	names("Content-Type: text/plain; boundary=" TEN TEN TEN TEN TEN TEN TEN "0", "x", 0, 0);
+#undef TEN
+#undef IN
+}
+
 static void test_file_name_closes(void **state)
 {
 	const struct esmtp_table *t = table_of("exe", false);
@@ -894,6 +915,7 @@ int main(void)
 		cmocka_unit_test(test_encoded_file_names),
 		cmocka_unit_test(test_file_names_in_pieces),
 		cmocka_unit_test(test_where_file_names_end),
+		cmocka_unit_test(test_file_names_too_deep),
 		cmocka_unit_test(test_file_name_closes),
 		cmocka_unit_test(test_what_is_told),
 	};

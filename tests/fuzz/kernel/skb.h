@@ -77,7 +77,7 @@ struct sk_buff {
 #define IP6CB(skb)			(&(skb)->cb)
 #define kfree_skb(skb)			((void)(skb))
 
-/* Kernels that do not send jumbo headers through have none here either. */
+/* No packet has a jumbo header here. */
 #define __skb_pull(skb, n)		kernel_bug("jumbo", __FILE__, __LINE__)
 
 struct sk_buff *skb_make(const u8 *bytes, unsigned int len, unsigned int linear);

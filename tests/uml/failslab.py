@@ -16,10 +16,12 @@ def functions():
         for line in f:
             words = line.split()
             if words[-1] == MODULE and words[1] in "tT":
-                found.append((int(words[0], 16), re.sub(r"\..*", "", words[2])))
+                found.append((int(words[0], 16), words[2]))
     found.sort()
     assert found, "the module is not there"
-    return {name: (start, end) for (start, name), (end, _) in zip(found, found[1:] + [(found[-1][0] + 4096, "")])}
+    # What of a function is unlikely stands elsewhere, by nearly the same name.
+    return {re.sub(r"\..*", "", name): (start, end)
+            for (start, name), (end, _) in zip(found, found[1:] + [(found[-1][0] + 4096, "")]) if ".cold" not in name}
 
 
 def put(**settings):

@@ -114,7 +114,7 @@ static bool add(struct esmtp_net *en, struct hlist_head *bucket,
 	sweep(en, bucket);
 	if (en->half_open_gone || en->n_half_open == COUNTS_MAX)
 		goto out;
-	h = kzalloc(sizeof(*h), GFP_ATOMIC);
+	h = kzalloc(sizeof(*h), GFP_ATOMIC | __GFP_NOWARN);
 	if (!h)
 		goto out;
 	h->server = *server_of(ct);

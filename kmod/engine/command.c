@@ -72,7 +72,12 @@ static bool odd(struct esmtp_feed *f, enum esmtp_event_type type,
 			     esmtp_line_len(f));
 }
 
-static void name_verb(struct esmtp_feed *f, struct esmtp_event *ev)
+/**
+ * esmtp_event_line() - an event is about the client's line
+ * @f: call
+ * @ev: event
+ */
+void esmtp_event_line(const struct esmtp_feed *f, struct esmtp_event *ev)
 {
 	esmtp_event_text(ev, esmtp_line_text(f), esmtp_line_len(f));
 }
@@ -209,8 +214,8 @@ static bool judge_verb(struct esmtp_feed *f, u32 from)
 		return true;
 	if (!mask && !(esmtp_allowed_verbs(f->p) & 1ull << verb)) {
 		mask = true;
-		name_verb(f, esmtp_emit(f, ESMTP_EVENT_CMD_MASKED,
-					ESMTP_ACTION_MASK, true));
+		esmtp_event_line(f, esmtp_emit(f, ESMTP_EVENT_CMD_MASKED,
+					       ESMTP_ACTION_MASK, true));
 	}
 	if (mask && !c->masked)
 		rule_out(f, from);

@@ -122,8 +122,10 @@ struct esmtp_event *esmtp_emit(struct esmtp_feed *f, enum esmtp_event_type type,
 void esmtp_tell(struct esmtp_feed *f);
 /* the offending bytes of an event */
 void esmtp_event_text(struct esmtp_event *ev, const u8 *text, u32 len);
+/* what may be told of the client's line, and that an event is about it */
 const u8 *esmtp_line_text(const struct esmtp_feed *f);
 u8 esmtp_line_len(const struct esmtp_feed *f);
+void esmtp_event_line(const struct esmtp_feed *f, struct esmtp_event *ev);
 /* hold everything from @pos on; in mode monitor nothing */
 void esmtp_hold(struct esmtp_feed *f);
 /* close, or latch while a reply is owed and the client is the culprit (f->e->closed_by: the rule); f->pos goes back to

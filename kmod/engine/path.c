@@ -168,7 +168,7 @@ static void blank_bracket(struct esmtp_feed *f)
 		return;
 	ev = esmtp_emit(f, ESMTP_EVENT_BRACKET_BLANKED, ESMTP_ACTION_MASK,
 			true);
-	esmtp_event_text(ev, esmtp_line_text(f), esmtp_line_len(f));
+	esmtp_event_line(f, ev);
 	esmtp_edit(f, f->pos, 1, ' ');
 }
 
@@ -272,7 +272,7 @@ bool esmtp_path_byte(struct esmtp_feed *f, u8 b)
 	if (b == '|' && !c->pipe) {
 		c->pipe = true;
 		ev = esmtp_emit(f, ESMTP_EVENT_PIPE, ESMTP_ACTION_RESET, true);
-		esmtp_event_text(ev, esmtp_line_text(f), esmtp_line_len(f));
+		esmtp_event_line(f, ev);
 		if (esmtp_close(f, ESMTP_CLOSE_RESET))
 			return true;
 	}

@@ -40,12 +40,27 @@ vm_kernel()
 	printf '%s\n' "${d#/usr/src/linux-headers-}"
 }
 
-# kernel_named START: the whole version of a kernel that we have headers of; nothing: that of the test VM; uml: the debug
-# kernel has no other name
+# is_own NAME: one of the debug kernels, which scripts/image builds from source
+is_own()
+{
+	[ "$1" = uml ] || [ "$1" = debug ]
+}
+
+# arch_of KERNEL: ARCH= of a debug kernel
+arch_of()
+{
+	case $1 in
+	uml) echo um ;;
+	debug) echo x86 ;;
+	esac
+}
+
+# kernel_named START: the whole version of a kernel that we have headers of; nothing: that of the test VM; debug kernels
+# have no other names
 kernel_named()
 {
 	local v s
-	[ "$1" != uml ] || { echo uml; return; }
+	! is_own "$1" || { printf '%s\n' "$1"; return; }
 	v=$(vm_kernel)
 	case $v in
 	"$1"*) printf '%s\n' "$v" && return ;;
@@ -72,7 +87,7 @@ kernels_of()
 suite_of()
 {
 	local s
-	[ "$1" != uml ] || set -- "$(vm_kernel)"
+	! is_own "$1" || set -- "$(vm_kernel)"
 	for s in $suite $newer; do
 		! kernels_of "$s" | grep -qxF "$1" || { printf '%s\n' "$s"; return; }
 	done

@@ -67,7 +67,10 @@ vm: setup
 	$(Q)scripts/vm-test $(if $(KERNEL),-k $(KERNEL)) $(TEST)
 
 uml: setup
-	$(Q)scripts/uml-test $(TEST)
+	$(Q)scripts/debug-test uml $(TEST)
+
+check-debug: setup
+	$(Q)scripts/debug-test debug $(TEST)
 
 MINUTES	?= 10
 soak: setup
@@ -79,7 +82,8 @@ fuzz: setup
 	$(Q)$(MAKE) $(quiet) -C tests/fuzz run SECONDS=$(SECONDS)
 
 coverage: setup
-	$(Q)scripts/coverage
+	$(Q)scripts/coverage engine
+	$(Q)scripts/coverage module
 
 # "make bench WRITE=1" makes what is found the new baseline.
 WRITE	?=
@@ -117,10 +121,11 @@ help:
 	@echo '           KERNEL=7.3 boots another kernel'
 	@echo 'check-kernels  the same tests on every kernel, or on KERNEL='
 	@echo 'uml        tests in a debug kernel that runs as a program: memory, locks, failing allocations; TEST= as above'
+	@echo 'check-debug  tests in a debug kernel under QEMU: two processors, preemption, sleeps; TEST= as above'
 	@echo 'fuzz       engine, packet path, tables and language by libFuzzer, each for SECONDS=$(SECONDS)'
-	@echo 'coverage   lines and branches of the engine that its tests reach, by file; fails below 95 % of the branches'
+	@echo 'coverage   lines and branches that tests reach, by file: of the engine natively, of the module in a debug kernel'
 	@echo 'bench      instructions against tests/bench/*.baseline; WRITE=1 writes these anew'
 	@echo 'soak       random TCP evasions in the virtual machine for MINUTES=$(MINUTES); ESMTP_SEED=N repeats a run'
 
 .PHONY: all module tool kdir install uninstall clean setup style unit build-all vm uml soak fuzz bench coverage
-.PHONY: check check-kernels demo shell help
+.PHONY: check check-kernels check-debug demo shell help

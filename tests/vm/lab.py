@@ -17,6 +17,8 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# A kernel that looks for faults of its own: slower, and what has locks in it is larger.
+DEBUG_KERNEL = os.uname().release.endswith("-debug")
 CLIENT = {False: "10.0.1.2", True: "fd00:1::2"}
 SERVER = {False: "10.0.2.2", True: "fd00:2::2"}
 # Addresses that no kernel has: what is sent there only a Raw end answers.

@@ -18,7 +18,7 @@ from lab import ACK, PSH, SERVER, SYN, begin, joined, listen, quiet, read, said,
 
 SEED = os.environ.get("ESMTP_SEED") or str(time.time_ns() // 1000000)
 MINUTES = int(os.environ.get("MINUTES") or 0)
-SCHEDULES = 1000
+SCHEDULES = 200 if lab.DEBUG_KERNEL else 1000
 # Without the rules that close a connection for lengths: only TCP gives reasons to.
 POLICY = """
 policy default {

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # limit: 300
 """list sessions: what is said of each connection in each phase, and of hundreds, while others come and go."""
-import os
 import resource
 import threading
 
@@ -239,5 +238,4 @@ def size():
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 up()
 rules(FILE)
-# In a debug kernel a lock is larger.
-tests(phases, verdicts, tls, kept_and_age, many, elsewhere, *([] if os.uname().release.endswith("-debug") else [size]))
+tests(phases, verdicts, tls, kept_and_age, many, elsewhere, *([] if DEBUG_KERNEL else [size]))

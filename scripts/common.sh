@@ -94,5 +94,21 @@ suite_of()
 	die "no headers of a kernel $1"
 }
 
+# copy_sources FROM TO: the module's sources as they are now. Only a file that differs is new to make, whatever its age; one
+# that went away starts the copy over.
+copy_sources()
+{
+	local from=$1 to=$2 list f
+	list=$(cd "$from" && find Kbuild kmod include -name '*.[ch]' -o -name Kbuild | sort)
+	if [ "$list" != "$(cat "$to/.list" 2>/dev/null)" ]; then
+		rm -rf "$to"
+		mkdir -p "$to"
+		printf '%s\n' "$list" >"$to/.list"
+	fi
+	for f in $list; do
+		cmp -s "$from/$f" "$to/$f" || install -D -m 644 "$from/$f" "$to/$f"
+	done
+}
+
 # A test in the VM with this line runs on the instruction clock (scripts/vm -i).
 on_clock='^# clock: instructions$'

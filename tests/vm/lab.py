@@ -17,8 +17,9 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# A kernel that looks for faults of its own: slower, and what has locks in it is larger.
+# A kernel that looks for faults of its own: several times slower, and what has locks in it is larger.
 DEBUG_KERNEL = os.uname().release.endswith("-debug")
+SLOWER = 4 if DEBUG_KERNEL else 1
 CLIENT = {False: "10.0.1.2", True: "fd00:1::2"}
 SERVER = {False: "10.0.2.2", True: "fd00:2::2"}
 # Addresses that no kernel has: what is sent there only a Raw end answers.

@@ -307,6 +307,7 @@ class Load:
         fork = multiprocessing.get_context("fork")
         self.done = fork.Value("i", 0)
         self.pipes, self.processes, self.results = [], [], None
+        patience *= lab.SLOWER
         for i in range(workers):
             ours, theirs = fork.Pipe()
             self.pipes.append(ours)
@@ -319,7 +320,7 @@ class Load:
 
     def more(self, n, seconds=60):
         """Until so many more connections have come to their end."""
-        want, end = self.done.value + n, time.monotonic() + seconds
+        want, end = self.done.value + n, time.monotonic() + seconds * lab.SLOWER
         while self.done.value < want:
             assert time.monotonic() < end, f"{self.done.value - want + n} connections in {seconds} s"
             time.sleep(0.02)

@@ -55,6 +55,7 @@ shell("lab_up; postfix_up server")
 with Client(SERVER4) as c:
     plain_greeting = c.expect(220)
     plain_ehlo = c.expect(250, "EHLO client.test")
+    plain_help = c.say("HELP")      # newer ones have it
     c.expect(220, "STARTTLS")
 equal("without rules nothing is masked", ("220 server.test ESMTP", True),
       (plain_greeting, "STARTTLS" in keywords(plain_ehlo)))
@@ -85,7 +86,7 @@ with check("verbs that pass"), Client(SERVER4) as c:
     c.expect(220)
     c.expect(250, "HELO client.test")
     for line, code in (("NOOP", 250), ("noop", 250), ("NoOp x", 250), ("RSET", 250), ("VRFY user1@server.test", 252),
-                       ("ETRN server.test", ""), ("HELP", 50), ("AUTH PLAIN", 503), ("SEND FROM:<>", 50),
+                       ("ETRN server.test", ""), ("HELP", plain_help), ("AUTH PLAIN", 503), ("SEND FROM:<>", 50),
                        ("SOML FROM:<>", 50), ("SAML FROM:<>", 50), ("RCPT TO:<a@server.test>", 503),
                        ("DATA", 503), ("MAIL FROM:<>", 250), ("RSET", 250)):
         c.expect(code, line)

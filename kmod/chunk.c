@@ -183,27 +183,26 @@ u32 esmtp_chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
 	return min(want, rest(fl, c, true));
 }
 
-bool esmtp_chunk_append(struct esmtp_session *s, struct esmtp_flow *fl,
-			const u8 *bytes, u32 len, bool content)
+bool esmtp_chunk_reserve(struct esmtp_session *s, struct esmtp_flow *fl,
+			 u32 want)
+{
+	return rest(fl, last_inspected(fl), false) >= want ||
+	       chunk_next(s, fl, want);
+}
+
+void esmtp_chunk_append(struct esmtp_flow *fl, const u8 *bytes, u32 len,
+			bool content)
 {
 	struct esmtp_chunk *c = last_inspected(fl);
-	u32 n;
 
-	for (; len; len -= n, bytes += n) {
-		if (!rest(fl, c, content)) {
-			c = chunk_next(s, fl, len);
-			if (!c)
-				return false;
-		}
-		n = min(len, rest(fl, c, content));
-		/* Content has been read in its place. */
-		if (bytes != c->data + c->len)
-			memcpy(c->data + c->len, bytes, n);
-		c->content |= content;
-		c->len += n;
-		fl->next += n;
-	}
-	return true;
+	if (!len)
+		return;
+	/* Content has been read in its place. */
+	if (bytes != c->data + c->len)
+		memcpy(c->data + c->len, bytes, len);
+	c->content |= content;
+	c->len += len;
+	fl->next += len;
 }
 
 /* The chunk that begins at or before @seq, or NULL. */

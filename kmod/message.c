@@ -53,7 +53,6 @@ static const struct kind kinds[__ESMTP_EVENT_MAX] = {
 		108004, 4, "keyword of a command that is not allowed" },
 	[ESMTP_EVENT_CONFLICT] = {
 		108109, 2, "content repeated with other bytes" },
-	[ESMTP_EVENT_NOT_RETAINED] = { 108110, 2, "no memory for what was read" },
 	[ESMTP_EVENT_EARLY_ALTERED] = {
 		108111, 2, "content that had passed early breaks a rule" },
 	[ESMTP_EVENT_HOLE] = {

@@ -343,18 +343,27 @@ u32 esmtp_chunk_room(struct esmtp_session *s, struct esmtp_flow *fl, u32 want,
 		     u8 **room);
 
 /**
- * esmtp_chunk_append() - bytes have been read: the stream goes on
+ * esmtp_chunk_reserve() - room for lines that come next in the stream
  * @s: session
  * @fl: one of its flows
- * @bytes: they, as they pass
- * @len: how many
- * @content: of what kind they are
+ * @want: how many bytes; they are allowed
  *
- * What was read must be retained, so bounds do not count here: they may be exceeded by what
- * changes of kind cost. Return: false if there is no memory.
+ * Before they are read: what was read and cannot be retained could not be told from its repeat.
+ *
+ * Return: false if there is no memory, counted.
  */
-bool esmtp_chunk_append(struct esmtp_session *s, struct esmtp_flow *fl,
-			const u8 *bytes, u32 len, bool content);
+bool esmtp_chunk_reserve(struct esmtp_session *s, struct esmtp_flow *fl,
+			 u32 want);
+
+/**
+ * esmtp_chunk_append() - bytes have been read: the stream goes on
+ * @fl: flow
+ * @bytes: they, as they pass
+ * @len: how many; there is room for them, by esmtp_chunk_room() or esmtp_chunk_reserve()
+ * @content: of what kind they are
+ */
+void esmtp_chunk_append(struct esmtp_flow *fl, const u8 *bytes, u32 len,
+			bool content);
 
 /**
  * esmtp_chunk_early() - a chunk for bytes ahead of the stream

@@ -169,12 +169,7 @@ static int read_bytes(struct esmtp_session *s, struct esmtp_packet *pkt,
 		err = apply_edits(pkt, *off, copy, &r);
 		esmtp_stream_trace(s, pkt->dir, fl->next, copy, taken,
 				   r.content);
-		if (!esmtp_chunk_append(s, fl, copy, taken, r.content)) {
-			/* Not retained, so a repeat could not be judged. */
-			esmtp_stream_close(s, pkt->dir,
-					   ESMTP_EVENT_NOT_RETAINED, notes);
-			return -ENOMEM;
-		}
+		esmtp_chunk_append(fl, copy, taken, r.content);
 		*off += taken;
 		copy += taken;
 		len -= taken;
@@ -197,6 +192,8 @@ static int take_lines(struct esmtp_session *s, struct esmtp_packet *pkt,
 	u8 *copy;
 	int err = -EFAULT;
 
+	if (!esmtp_chunk_reserve(s, &s->flow[pkt->dir], len))
+		return -EAGAIN;
 	copy = kmalloc(len, GFP_ATOMIC | __GFP_NOWARN);
 	if (!copy) {
 		esmtp_count(s->en, ESMTP_NC_NO_MEMORY);

@@ -217,7 +217,6 @@ static const struct event_name events[ESMTP_EVENT_MAX + 1] = {
 		"keyword-masked", "EHLO keywords masked whose verb does not pass" },
 	[ESMTP_EVENT_CONFLICT] = {
 		"conflict", "connections closed for content repeated with other bytes" },
-	[ESMTP_EVENT_NOT_RETAINED] = { "not-retained", "connections closed for want of memory" },
 	[ESMTP_EVENT_EARLY_ALTERED] = {
 		"early-altered", "connections closed for content that had passed early" },
 	[ESMTP_EVENT_HOLE] = { "hole", "connections closed for a gap in content" },

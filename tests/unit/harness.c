@@ -412,7 +412,6 @@ char *harness_events(const struct harness *h)
 		[ESMTP_EVENT_EARLY_CONTENT] = "early-content",
 		[ESMTP_EVENT_KEYWORD_MASKED] = "keyword",
 		[ESMTP_EVENT_CONFLICT] = "conflict",
-		[ESMTP_EVENT_NOT_RETAINED] = "not-retained",
 		[ESMTP_EVENT_NUL] = "nul",
 		[ESMTP_EVENT_EIGHT_BIT] = "eight-bit",
 		[ESMTP_EVENT_PIPELINING] = "pipelining",

@@ -446,7 +446,6 @@ enum esmtp_event_type {
 	ESMTP_EVENT_EARLY_CONTENT,	/* bytes behind DATA before its answer */
 	ESMTP_EVENT_KEYWORD_MASKED,	/* EHLO keyword of a verb that does not pass, X-ed without a rule; never sent */
 	ESMTP_EVENT_CONFLICT,		/* content repeated with other bytes, closed */
-	ESMTP_EVENT_NOT_RETAINED,	/* no memory for bytes that were read already, closed */
 	ESMTP_EVENT_EARLY_ALTERED,	/* more than a log was wanted in bytes that had left early, closed */
 	ESMTP_EVENT_HOLE,		/* a gap in content was not filled for a minute, closed */
 	ESMTP_EVENT_NUL,		/* a NUL in a command */

@@ -24,6 +24,7 @@ SECONDS = int(os.environ.get("MINUTES") or 0) * 60 or 24
 SEEDS = "/tmp/seeds"
 # What is played stands here: a file of the host's, whom it tells when the kernel stops.
 NOTE = "/host/note"
+PLACES = "/job/out/places"
 # By the client's address: what packets.h calls policy 0 to 3.
 RULES = r"""flush ruleset
 regex bad "casino|lottery$" nocase
@@ -135,7 +136,7 @@ def play(*words):
 
 def search(seconds):
     """Goes on for so long. It comes by much more than the seeds do, for both ends, and nothing is wrong."""
-    code, said = play("--seeds", SEEDS, "--seconds", str(seconds), "--seed", SEED, "--note", NOTE)
+    code, said = play("--seeds", SEEDS, "--seconds", str(seconds), "--seed", SEED, "--note", NOTE, "--places", PLACES)
     assert code == 0, f"exit code {code}\n{said}"
     figures = re.search(r"(\d+) connections .* (\d+) places \((\d+) by seeds; (\d+) for the client, (\d+) for the server\)", said)
     assert figures, said

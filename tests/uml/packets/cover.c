@@ -109,3 +109,13 @@ u32 cover_steps(void)
 {
 	return n_steps;
 }
+
+/* As addresses in the module's file, for addr2line. */
+void cover_print(FILE *f)
+{
+	u32 at;
+
+	for (at = 0; at < text_len; at++)
+		if (places[at])
+			fprintf(f, "0x%x\n", at);
+}

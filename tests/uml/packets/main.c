@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * packets --seeds FILE --seconds S [--seed N] [--note FILE]
+ * packets --seeds FILE --seconds S [--seed N] [--note FILE] [--places FILE]
  * packets --input HEX
  *
  * Run in the debug kernel by t_fuzz_packets.py, which makes lines, rules and seeds: inputs, one a line. What is
  * printed of an input that shows something wrong is what --input reads, and so is what stands in the note, which is
- * the one that is being played: it outlives the kernel. The last line has the figures.
+ * the one that is being played: it outlives the kernel. The last line has the figures; places are written as addr2line
+ * reads them, for who wants to know where nothing comes by.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -180,6 +181,15 @@ static bool read_seeds(const char *path)
 	return n_corpus;
 }
 
+static bool write_places(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	if (f)
+		cover_print(f);
+	return f && !fclose(f);
+}
+
 static int search(const char *seeds, double seconds, u64 seed)
 {
 	static struct input in;
@@ -231,12 +241,12 @@ static int repeat(const char *hex)
 
 static const struct option words[] = {
 	{ "seeds", 1, NULL, 's' }, { "seconds", 1, NULL, 't' }, { "seed", 1, NULL, 'n' }, { "note", 1, NULL, 'o' },
-	{ "input", 1, NULL, 'i' }, { 0 },
+	{ "places", 1, NULL, 'p' },	{ "input", 1, NULL, 'i' }, { 0 },
 };
 
 int main(int argc, char **argv)
 {
-	const char *seeds = NULL, *hex = NULL, *note_name = NULL;
+	const char *seeds = NULL, *hex = NULL, *note_name = NULL, *places = NULL;
 	double seconds = 10;
 	u64 seed = 1;
 	int c;
@@ -247,6 +257,7 @@ int main(int argc, char **argv)
 		case 't': seconds = atof(optarg); break;
 		case 'n': seed = strtoull(optarg, NULL, 10); break;
 		case 'o': note_name = optarg; break;
+		case 'p': places = optarg; break;
 		case 'i': hex = optarg; break;
 		default: return 2;
 		}
@@ -261,5 +272,8 @@ int main(int argc, char **argv)
 		perror("packets: cannot begin");
 		return 2;
 	}
-	return hex ? repeat(hex) : search(seeds, seconds, seed);
+	if (hex)
+		return repeat(hex);
+	c = search(seeds, seconds, seed);
+	return places && !write_places(places) ? 2 : c;
 }

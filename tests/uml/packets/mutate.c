@@ -4,6 +4,8 @@
 
 #include "packets.h"
 
+#define LATEST	4u
+
 /* splitmix64 */
 u64 prng_next(u64 *state)
 {
@@ -223,19 +225,27 @@ static void mutate_order(struct input *in, u32 at, u64 *state)
 	}
 }
 
+/* What was kept ends where it came by something new, so there it leads further most often. */
+static u32 any_place(u32 n, u64 *state)
+{
+	u32 from = n > LATEST && rnd(state, 2) ? n - LATEST : 0;
+
+	return from + rnd(state, n - from);
+}
+
 void mutate(struct input *in, const struct input *other, u64 *state)
 {
-	u32 times = 1u << rnd(state, 4), at;
+	u32 times = 1u << rnd(state, 3), at;
 	struct step st;
 
 	while (times--) {
-		at = rnd(state, in->n);
+		at = any_place(in->n, state);
 		switch (in->n ? rnd(state, 16) : 0) {
 		case 0:
 		case 1:
 		case 2:
 			random_step(&st, state);
-			step_insert(in, rnd(state, in->n + 1), &st);
+			step_insert(in, any_place(in->n + 1, state), &st);
 			break;
 		case 3:
 			splice(in, other, state);

@@ -155,7 +155,7 @@ void mutate(struct input *in, const struct input *other, u64 *state);
  * @scaled: these have a window scale
  * @ts: timestamp, and
  * @ts_echo: the other's
- * @n_options: bytes of options, as read
+ * @bad_sum: its checksum is wrong, as read
  * @data: payload
  * @len: of it
  */
@@ -171,7 +171,7 @@ struct packet {
 	u32 seq, ack;
 	u16 window;
 	u16 gso;
-	bool stamped, opening, scaled;
+	bool stamped, opening, scaled, bad_sum;
 	u32 ts, ts_echo;
 	const u8 *data;
 	u32 len;
@@ -198,6 +198,7 @@ bool cover_end(u8 dir);
 u32 cover_places(void);
 u32 cover_places_of(u8 dir);
 u32 cover_steps(void);
+void cover_print(FILE *f);
 
 /* conn.c: plays an input. Returns NULL, or what must not be. fresh: how many steps it takes to come by all that is new, 0 = nothing is. */
 const char *conn_play(const struct input *in, u32 *fresh);

@@ -300,13 +300,12 @@ void wire_send(const struct packet *p)
 /*
  * What leaves.
  */
-static const char *check_sum(bool partial, bool v6, const u8 *addresses, const u8 *tcp, u32 len)
+/* partial: it has the sum of the pseudo header so far. */
+static bool sum_ok(bool partial, bool v6, const u8 *addresses, const u8 *tcp, u32 len)
 {
 	u16 pseudo = pseudo_sum(v6, addresses, len);
 
-	if (partial)
-		return get16(tcp + 16) == pseudo ? NULL : "the sum of the pseudo header is wrong";
-	return fold(sum_of(tcp, len, pseudo)) == 0xffff ? NULL : "the checksum is wrong";
+	return partial ? get16(tcp + 16) == pseudo : fold(sum_of(tcp, len, pseudo)) == 0xffff;
 }
 
 static const char *check_gso(const struct virtio_net_hdr *h, bool v6, u32 len)
@@ -374,8 +373,7 @@ int wire_read(u8 dir, struct packet *p, const char **why)
 	}
 	parse_tcp(p, ip + head, len);
 	p->host = (p->v6 ? ip[dir == CLIENT ? 39 : 23] : ip[dir == CLIENT ? 19 : 15]) - 2;
-	if (!*why)
-		*why = check_sum(h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, p->v6, ip + (p->v6 ? 8 : 12), ip + head, len);
+	p->bad_sum = !sum_ok(h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, p->v6, ip + (p->v6 ? 8 : 12), ip + head, len);
 	if (!*why)
 		*why = check_gso(&h, p->v6, p->len);
 	return 1;

@@ -127,7 +127,7 @@ def put_seeds():
 def play(*words):
     """Exit code and what was printed, as it comes."""
     said = []
-    with subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as p:
+    with subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as p:
         for line in p.stdout:
             said.append(line)
             print("# " + line, end="", flush=True)

@@ -16,6 +16,7 @@
 #define ALIVE		32u		/* connections that conntrack knows */
 #define PAUSE_US	3000
 #define WINDOW		65535u
+#define SHOWN		40u		/* bytes of a packet */
 /* What conntrack is told of may be altered as it likes: closed, put on again. */
 #define POLICY_TLS	1		/* behind STARTTLS nobody looks */
 #define POLICY_MONITOR	2		/* other bytes pass */
@@ -76,10 +77,12 @@ u64 conn_packets(void)
 
 static void explain(const char *what, const struct packet *p)
 {
-	if (loud)
-		printf("    %s %s flags %02x seq %u+%u ack %u window %u tag %u \"%.*s\"\n", what, p->dir ? "server" : "client", p->flags,
-		       p->seq - ways[p->dir].isn, p->len, p->ack - ways[!p->dir].isn, p->window, p->tag,
-		       (int)(p->len < 40 ? p->len : 40), p->data);
+	if (!loud)
+		return;
+	printf("    %s %s flags %02x seq %u+%u ack %u window %u tag %u", what, p->dir ? "server" : "client", p->flags,
+	       p->seq - ways[p->dir].isn, p->len, p->ack - ways[!p->dir].isn, p->window, p->tag);
+	print_bytes(stdout, p->data, p->len < SHOWN ? p->len : SHOWN);
+	putchar('\n');
 }
 
 static void is_wrong(const char *why)

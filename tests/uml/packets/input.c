@@ -61,7 +61,7 @@ bool input_parse(struct input *in, const char *hex)
 	return !*hex || isspace(*hex);
 }
 
-static void explain_bytes(FILE *f, const u8 *p, u32 n)
+void print_bytes(FILE *f, const u8 *p, u32 n)
 {
 	fputs(" \"", f);
 	for (; n; n--, p++)
@@ -103,7 +103,7 @@ static void explain_step(FILE *f, const struct step *st)
 	if (st->repeat)
 		fprintf(f, " %u times", st->repeat + 1);
 	if (st->n)
-		explain_bytes(f, st->data, st->n);
+		print_bytes(f, st->data, st->n);
 	fputc('\n', f);
 }
 

@@ -19,7 +19,7 @@
 #include "packets.h"
 
 #define CORPUS_MAX	8192u
-#define NEWEST		24u		/* of the corpus, which are taken more often */
+#define NEWEST		16u		/* of the corpus, which are taken more often */
 #define TRIES		5u		/* what hangs on the clock is not wrong each time */
 
 /**
@@ -33,7 +33,8 @@ struct kept {
 };
 
 static struct kept corpus[CORPUS_MAX];
-static u32 n_corpus, n_played, n_sent;
+static const struct kept *reached[CORPUS_MAX];	/* those that came by a new place, not only by a new step between two */
+static u32 n_corpus, n_reached, n_played, n_sent;
 static int note = -1;
 static u64 state;
 
@@ -76,7 +77,8 @@ static u32 size_of(const struct input *in)
 	return offsetof(struct input, steps) + in->n * sizeof(in->steps[0]);
 }
 
-static void keep(const struct input *in)
+/* places: how many there were before it. */
+static void keep(const struct input *in, u32 places)
 {
 	struct kept *k = &corpus[n_corpus];
 
@@ -86,14 +88,35 @@ static void keep(const struct input *in)
 	k->cost = n_sent;
 	memcpy(k->in, in, size_of(in));
 	n_corpus++;
+	if (cover_places() > places)
+		reached[n_reached++] = k;
+}
+
+static u32 newest(u32 n)
+{
+	u32 from = n > NEWEST ? n - NEWEST : 0;
+
+	return from + rnd(&state, n - from);
+}
+
+static const struct kept *one_of(void)
+{
+	switch (rnd(&state, 3)) {
+	case 0:
+		return &corpus[newest(n_corpus)];
+	case 1:
+		if (n_reached)
+			return reached[newest(n_reached)];
+		/* fallthrough */
+	default:
+		return &corpus[rnd(&state, n_corpus)];
+	}
 }
 
 /* The newest ones, and those of few packets, are taken more often. */
 static const struct input *any(void)
 {
-	u32 from = n_corpus > NEWEST && rnd(&state, 2) ? n_corpus - NEWEST : 0;
-	const struct kept *one = &corpus[from + rnd(&state, n_corpus - from)];
-	const struct kept *other = &corpus[from + rnd(&state, n_corpus - from)];
+	const struct kept *one = one_of(), *other = one_of();
 
 	return other->cost < one->cost ? other->in : one->in;
 }
@@ -162,19 +185,20 @@ static bool read_seeds(const char *path)
 	static struct input in;
 	FILE *f = fopen(path, "r");
 	const char *why;
-	u32 fresh;
+	u32 fresh, places;
 
 	while (f && fgets(line, sizeof(line), f)) {
 		if (!input_parse(&in, line)) {
 			fprintf(stderr, "packets: no input: %s", line);
 			return false;
 		}
+		places = cover_places();
 		why = play(&in, &fresh);
 		if (why) {
 			report(in, why);
 			return false;
 		}
-		keep(&in);
+		keep(&in, places);
 	}
 	if (f)
 		fclose(f);
@@ -194,9 +218,8 @@ static int search(const char *seeds, double seconds, u64 seed)
 {
 	static struct input in;
 	double start = now();
-	u32 by_seeds, steps_by_seeds, n_seeds, n_wrong = 0;
+	u32 by_seeds, steps_by_seeds, n_seeds, n_wrong = 0, fresh, places;
 	const char *why;
-	u32 fresh;
 
 	state = seed;
 	if (!read_seeds(seeds))
@@ -206,13 +229,14 @@ static int search(const char *seeds, double seconds, u64 seed)
 	n_seeds = n_corpus;
 	while (now() - start < seconds && n_wrong < 3) {
 		make(&in);
+		places = cover_places();
 		why = play(&in, &fresh);
 		if (why) {
 			report(in, why);
 			n_wrong++;
 		} else if (fresh) {
 			in.n = fresh < in.n ? fresh : in.n;
-			keep(&in);
+			keep(&in, places);
 		}
 	}
 	printf("seed %llu: %u connections and %llu packets in %.1f s; %u places (%u by seeds; %u for the client, %u for the server), "

@@ -104,7 +104,7 @@ static void random_step(struct step *st, u64 *state)
 	random_place(st, state);
 	for (n = rnd(state, 4); n && (st->kind == KIND_SAY || chance(state, 20)); n--)
 		insert_word(st, st->n, state);
-	if (chance(state, 30))
+	if (chance(state, 50))
 		random_odd(st, state);
 	if (chance(state, 15))
 		random_flag(st, state);
@@ -159,9 +159,11 @@ static void mutate_fields(struct step *st, u64 *state)
 {
 	static const u8 cuts[] = { 0, 1, 2, 7, 16, 64, 200 };
 
-	switch (rnd(state, 9)) {
+	switch (rnd(state, 12)) {
 	case 0:
 	case 1:
+	case 8:
+	case 9:
 		random_odd(st, state);
 		break;
 	case 2:
@@ -225,6 +227,25 @@ static void mutate_order(struct input *in, u32 at, u64 *state)
 	}
 }
 
+/* What a step says comes late: behind something that is said after it. */
+static void mutate_late(struct input *in, u32 at, u64 *state)
+{
+	struct step *late = &in->steps[at], ahead, again = { .kind = KIND_AGAIN, .dir = late->dir };
+
+	if (late->kind != KIND_SAY || !late->n || in->n + 2u > STEPS_MAX)
+		return;
+	late->odd |= ODD_UNSENT;
+	random_step(&ahead, state);
+	ahead.kind = KIND_SAY;
+	ahead.dir = late->dir;
+	if (!ahead.n)
+		insert_word(&ahead, 0, state);
+	again.len = late->n * (late->repeat + 1);
+	again.at = -again.len - ahead.n;
+	step_insert(in, at + 1, &ahead);
+	step_insert(in, at + 2, &again);
+}
+
 /* What was kept ends where it came by something new, so there it leads further most often. */
 static u32 any_place(u32 n, u64 *state)
 {
@@ -240,7 +261,7 @@ void mutate(struct input *in, const struct input *other, u64 *state)
 
 	while (times--) {
 		at = any_place(in->n, state);
-		switch (in->n ? rnd(state, 16) : 0) {
+		switch (in->n ? rnd(state, 17) : 0) {
 		case 0:
 		case 1:
 		case 2:
@@ -263,6 +284,9 @@ void mutate(struct input *in, const struct input *other, u64 *state)
 		case 10:
 		case 11:
 			mutate_fields(&in->steps[at], state);
+			break;
+		case 12:
+			mutate_late(in, at, state);
 			break;
 		default:
 			mutate_bytes(&in->steps[at], state);

@@ -125,6 +125,7 @@ struct input {
 bool input_parse(struct input *in, const char *hex);
 u32 input_print(const struct input *in, char *to);
 void input_explain(FILE *f, const struct input *in);
+void print_bytes(FILE *f, const u8 *p, u32 n);
 
 #define HEX_MAX		(2 * (2 + STEPS_MAX * sizeof(struct step)) + 2)
 

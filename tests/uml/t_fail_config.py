@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # limit: 1800
 """No memory while the tool is at work: allocations of the kernel fail one by one, at each place of the module and in netlink calls
-of the tool. A configuration is taken as a whole or not at all, and the tool says what happened."""
+of the tool. A configuration is taken as a whole or not at all, and the tool says what happened. With MINUTES=N each allocation of
+each call fails, which takes an hour or so, else those of some calls."""
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import lab
 
 SAID = "/tmp/fail-said"
 PRELOAD = "/job/fail_call.so"
+EACH = bool(os.environ.get("MINUTES"))
 SITES = ("esmtp_stage_begin", "esmtp_generation_new", "esmtp_policy_build", "rules_grow", "esmtp_rules_parse", "esmtp_table_piece",
          "esmtp_stage_table", "esmtp_fired_alloc", "esmtp_totals_alloc", "answer_new")
 OLD = """flush ruleset
@@ -56,10 +58,14 @@ def state():
 
 
 def some_calls(words):
-    """The first, and the last ones, which change something."""
+    """The first, and the last ones, which change something; or each."""
     count = tool(*words)[2]
     assert count > 8, count
-    return sorted({1, *range(count - 3, count + 1)})
+    return range(1, count + 1) if EACH else sorted({1, *range(count - 3, count + 1)})
+
+
+def step(nth):
+    return 1 if EACH else max(1, nth // 4)
 
 
 def sweep(words, prepare):
@@ -85,7 +91,7 @@ def sweep(words, prepare):
                 break
             failed += 1
             got_over += code == 0
-            nth += max(1, nth // 4)
+            nth += step(nth)
     print(f"    {failed} allocations have failed in {len(calls)} calls; {got_over} times the tool has got over it", flush=True)
     assert failed > len(calls), "hardly any allocation has failed"
     failslab.forget_log()
@@ -125,7 +131,7 @@ def test_list():
     while call <= count:
         code, said, more = tool("list", "ruleset", call=call, nth=nth)
         assert said.strip() if code == 1 else said == whole, f"allocation {nth} of call {call}: exit code {code}\n{said}"
-        call, nth = (call, nth + max(1, nth // 4)) if more == 0 else (call + max(1, count // 6), 1)
+        call, nth = (call, nth + step(nth)) if more == 0 else (call + (1 if EACH else max(1, count // 6)), 1)
     failslab.forget_log()
 
 

@@ -469,7 +469,7 @@ static const struct dialogue dialogues[] = {
 		.verbs = BIT(ESMTP_VERB_BDAT),
 		.steps = {
 			S("220\r\n"), C("BDAT 7\r\nA: b\r\n\r"), S("250 ok\r\n"),
-			C("BDAT 0 \t\r\nbdat 9\tlast \r\n\nXFOO\r\n.\nNOOP\r\n"),
+			C("BDAT 0 \t\r\nbdat \t9\tlast \r\n\nXFOO\r\n.\nNOOP\r\n"),
 			S("250 ok\r\n250 ok\r\n250 ok\r\n"),
 			C("BDAT 0 LAST\r\nNOOP\r\n"), S("250 ok\r\n250 ok\r\n"),
 			C("BDAT\r\nBDAT x\r\nBDAT 5x\r\nBDAT -1\r\nBDAT 5 LASTS\r\n"

@@ -122,6 +122,8 @@ static void test_names(void **state)
 	static const struct place places[] = {
 		{ ESMTP_MATCH_MIME_FILENAME_LENGTH, 2, false, NAME "ab", "c\r\n\r\n.\r\n" },
 		{ ESMTP_MATCH_MIME_FILENAME_LENGTH, 2, false, NAME "a ", "b c\r\n\r\n.\r\n" },
+		/* the blank is the byte too many, but only with the next one it is known to count */
+		{ ESMTP_MATCH_MIME_FILENAME_LENGTH, 1, false, NAME "a ", "b c\r\n\r\n.\r\n" },
 		{ ESMTP_MATCH_MIME_FILENAME_LENGTH, 2, true, NAME "ab", "; x=y\r\n\r\n.\r\n" },
 		{ ESMTP_MATCH_MIME_FILENAME_LENGTH, 9, true, NAME "ab\r\n", "B: c\r\n\r\n.\r\n" },
 		{ ESMTP_MATCH_MIME_FILENAME_LENGTH, 2, false, NAME "=?u?q?ab", "c?=\r\n\r\n.\r\n" },

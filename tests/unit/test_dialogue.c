@@ -127,6 +127,14 @@ static const struct dialogue dialogues[] = {
 			  "250-mx\r\n250 STARTTLS\r\n",
 		.events = "banner",
 	}, {
+		.name = "masked keywords with odd line ends",
+		.steps = {
+			S("220\r\n"), C("EHLO a\r\n"),
+			S("250-mx\r\n250-FOO\r\r\n250-BAR x\r\r\n250-FOO\n250 BAR\r y\r\n"),
+		},
+		.server = "220\r\n250-mx\r\n250-XXA\r\r\n250-XXXXB\r\r\n250-XXC\n250 XXD\rXD\r\n",
+		.events = "rule#6(FOO) rule#6(BAR) bare-lf rule#6(FOO) rule#6(BAR)",
+	}, {
 		.name = "more masked keywords than letters",
 		.steps = {
 			GREETING, C("EHLO a\r\n"),
@@ -469,7 +477,7 @@ static const struct dialogue dialogues[] = {
 		.verbs = BIT(ESMTP_VERB_BDAT),
 		.steps = {
 			S("220\r\n"), C("BDAT 7\r\nA: b\r\n\r"), S("250 ok\r\n"),
-			C("BDAT 0 \t\r\nbdat \t9\tlast \r\n\nXFOO\r\n.\nNOOP\r\n"),
+			C("BDAT \t 0 \t\r\nbdat 9\tlast \r\n\nXFOO\r\n.\nNOOP\r\n"),
 			S("250 ok\r\n250 ok\r\n250 ok\r\n"),
 			C("BDAT 0 LAST\r\nNOOP\r\n"), S("250 ok\r\n250 ok\r\n"),
 			C("BDAT\r\nBDAT x\r\nBDAT 5x\r\nBDAT -1\r\nBDAT 5 LASTS\r\n"

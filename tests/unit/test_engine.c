@@ -96,6 +96,44 @@ static void test_content_has_no_edits(void **state)
 	harness_free(&h);
 }
 
+/* Nor does it hold anything in mode monitor, nor tell more than an event has room for. */
+static void test_guards(void **state)
+{
+	struct esmtp_result r = { 0 };
+	struct esmtp_event ev = { 0 };
+	u8 text[ESMTP_TEXT_MAX + 1];
+	struct harness h;
+	struct esmtp_feed f = { .e = &h.engine, .p = &h.policy, .r = &r };
+
+	(void)state;
+	harness_init(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	esmtp_hold(&f);
+	assert_false(r.hold);
+	h.policy.flags &= ~ESMTP_POLICY_F_MONITOR;
+	esmtp_hold(&f);
+	assert_true(r.hold);
+	memset(text, 'x', sizeof(text));
+	esmtp_event_text(&ev, text, sizeof(text));
+	assert_int_equal(ev.text_len, ESMTP_TEXT_MAX);
+	assert_memory_equal(ev.text, text, ESMTP_TEXT_MAX);
+	harness_free(&h);
+}
+
+/* A chunk is taken back, and nothing else that is owed. */
+static void test_only_a_chunk_is_taken_back(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	client(&h, "NOOP\r\n");
+	esmtp_unowe_chunk(&h.engine);
+	assert_int_equal(h.engine.n_owed, 1);
+	assert_int_equal(h.engine.owed[0].count, 1);
+	harness_free(&h);
+}
+
 static void test_edits(void **state)
 {
 	struct esmtp_result r = { 0 };
@@ -281,6 +319,33 @@ static void test_queue_overflows_in_monitor(void **state)
 	harness_free(&h);
 }
 
+/*
+ * Nor can it tell there that an end of data is one. If the DATA before it is refused, it is not taken back; the server
+ * answers what it takes for a command in its stead.
+ */
+static void test_queue_forgets_an_end_of_data(void **state)
+{
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	for (i = 0; i < ESMTP_OWED_MAX / 2 - 1; i++)
+		client(&h, "NOOP\r\nRSET\r\n");
+	client(&h, "NOOP\r\nDATA\r\n.\r\n");
+	assert_int_equal(h.engine.n_owed, ESMTP_OWED_MAX);
+	for (i = 0; i < ESMTP_OWED_MAX - 1; i++)
+		server(&h, "250 ok\r\n");
+	server(&h, "503 no\r\n");
+	assert_true(esmtp_is_owed(&h.engine));
+	server(&h, "500 what is a dot\r\n");
+	assert_false(esmtp_is_owed(&h.engine));
+	client(&h, "EXPN\r\n");
+	harness_expect_events(&h, "early-content masked(EXPN)");
+	harness_free(&h);
+}
+
 /* A counter that has come to its top stays there, and no rule is asked again. */
 static void test_counters_stop(void **state)
 {
@@ -331,6 +396,46 @@ static void test_counters_stop(void **state)
 	client(&h, "\r\n.\r\n");
 	assert_int_equal(h.out[0].n, h.in[0].n);
 	assert_int_equal(h.verdict, ESMTP_PASS);
+	harness_free(&h);
+}
+
+/* The same for what is counted of a file name: it is as long as can be said, and never short again. */
+static void test_counters_of_names_stop(void **state)
+{
+	struct harness h;
+	struct esmtp_mime *m = &h.engine.content.mime;
+
+	(void)state;
+	harness_init(&h);
+	harness_cond_of(&h, RULE_FILENAME)->limit = ESMTP_U32_MAX - 1;
+	harness_to_content(&h);
+	/* blanks in a token, a comment that does not end */
+	client(&h, "Content-Type: a/b; name=a ");
+	m->gap = ESMTP_U32_MAX;
+	client(&h, " ");
+	assert_int_equal(m->gap, ESMTP_U32_MAX);
+	client(&h, "; name=a (b");
+	m->skipped = ESMTP_U32_MAX;
+	client(&h, "c");
+	assert_int_equal(m->skipped, ESMTP_U32_MAX);
+	assert_int_equal(h.n_events, 0);
+	client(&h, "\r\nA");
+	assert_int_equal(m->name_len, ESMTP_U32_MAX);
+	harness_expect_events(&h, "rule#5:4294967295(name)");
+	harness_free(&h);
+
+	/* blanks behind an encoded word that may be in front of another one, which is none */
+	harness_init(&h);
+	harness_cond_of(&h, RULE_FILENAME)->limit = ESMTP_U32_MAX - 1;
+	harness_to_content(&h);
+	client(&h, "Content-Type: a/b; name=\"=?u?q?a?= ");
+	m->gap = ESMTP_U32_MAX;
+	client(&h, "\t");
+	assert_int_equal(m->gap, ESMTP_U32_MAX);
+	client(&h, "=");
+	assert_int_equal(h.n_events, 0);
+	client(&h, "b");
+	harness_expect_events(&h, "rule#5:4294967295(name)");
 	harness_free(&h);
 }
 
@@ -433,6 +538,45 @@ static void test_close_in_a_chunk(void **state)
 		assert_int_equal(h.out[0].n, owed * 6 + 16 + 998);
 		harness_free(&h);
 	}
+}
+
+/* One chunk of two breaks a rule: the first is answered, and for that the end waits. */
+static void test_close_in_the_second_chunk(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.policy.verbs |= BIT(ESMTP_VERB_BDAT);
+	client(&h, "BDAT 3\r\nX: BDAT 5000\r\n");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 2000);
+	assert_int_equal(h.verdict, ESMTP_PASS);
+	assert_int_equal(esmtp_engine_latched(&h.engine), ESMTP_CLOSE_DROP);
+	server(&h, "250 ok\r\n250 never seen\r\n");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_DROP);
+	harness_expect(&h, ESMTP_DIR_SERVER, "220\r\n250 ok\r\n");
+	harness_free(&h);
+}
+
+/* A last chunk that breaks a rule ends no transaction: answers to recipients before it are still of this one. */
+static void test_close_in_the_last_chunk(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.policy.verbs |= BIT(ESMTP_VERB_BDAT);
+	client(&h, "MAIL FROM:<a@a>\r\nRCPT TO:<b@b>\r\nRCPT TO:<c@c>\r\nBDAT 5000 LAST\r\nX: ");
+	harness_repeat(&h, ESMTP_DIR_CLIENT, 'x', 2000);
+	server(&h, "250 a\r\n250 b\r\n");
+	assert_int_equal(h.verdict, ESMTP_PASS);
+	assert_int_equal(h.engine.rcpt_accepted, 1);
+	assert_int_equal(h.engine.rcpt_sent, 0);
+	server(&h, "250 c\r\n250 never seen\r\n");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_DROP);
+	harness_expect(&h, ESMTP_DIR_SERVER, "220\r\n250 a\r\n250 b\r\n250 c\r\n");
+	harness_expect_events(&h, "rule#3:999(X)");
+	harness_free(&h);
 }
 
 /* Chunks are one message: header, lines and the file name's section go on over them. */
@@ -880,6 +1024,8 @@ int main(void)
 		cmocka_unit_test(test_data_waits),
 		cmocka_unit_test(test_nothing_is_taken_of_nothing),
 		cmocka_unit_test(test_content_has_no_edits),
+		cmocka_unit_test(test_guards),
+		cmocka_unit_test(test_only_a_chunk_is_taken_back),
 		cmocka_unit_test(test_edits),
 		cmocka_unit_test(test_more_edits_than_a_result_has),
 		cmocka_unit_test(test_queue_is_full),
@@ -887,13 +1033,17 @@ int main(void)
 		cmocka_unit_test(test_guesses),
 		cmocka_unit_test(test_queue_in_monitor),
 		cmocka_unit_test(test_queue_overflows_in_monitor),
+		cmocka_unit_test(test_queue_forgets_an_end_of_data),
 		cmocka_unit_test(test_counters_stop),
+		cmocka_unit_test(test_counters_of_names_stop),
 		cmocka_unit_test(test_pipes_in_monitor),
 		cmocka_unit_test(test_first_verdict_wins),
 		cmocka_unit_test(test_latched_before_the_greeting),
 		cmocka_unit_test(test_close_in_mid_line),
 		cmocka_unit_test(test_close_takes_edits_back),
 		cmocka_unit_test(test_close_in_a_chunk),
+		cmocka_unit_test(test_close_in_the_second_chunk),
+		cmocka_unit_test(test_close_in_the_last_chunk),
 		cmocka_unit_test(test_chunks_are_one_message),
 		cmocka_unit_test(test_chunks_begin_a_message),
 		cmocka_unit_test(test_rcpt_behind_the_last_chunk),

@@ -189,14 +189,15 @@ static void test_fields(void **state)
 static void test_encoding(void **state)
 {
 	static const char name[] =
-		"rule#0(base64) rule#0(x-foo) rule#0(base64) rule#0(base64x)";
+		"rule#0(base64) rule#0(x-foo) rule#0(base64) rule#0(base64x) rule#0(9bit) rule#0(quoted-printably)";
 	u64 want = BIT(ESMTP_ENC_BASE64) | BIT(ESMTP_ENC_OTHERS);
 
 	(void)state;
 #define FIELD "Content-Transfer-Encoding: "
 #define PARTS FIELD "BASE64\r\n" FIELD "7bit\r\n" FIELD "8BIT ; a=b\r\n"	\
 	      FIELD "x-foo\r\n" FIELD "binary\r\n" FIELD "Quoted-Printable\r\n"	\
-	      FIELD "(a comment) base64 (more)\r\n" FIELD "base\r\n 64x=1\r\n\r\n.\r\n"
+	      FIELD "(a comment) base64 (more)\r\n" FIELD "base\r\n 64x=1\r\n"	\
+	      FIELD "9bit\r\n" FIELD "quoted-printably\r\n\r\n.\r\n"
 	ONE_RULE(ESMTP_MATCH_MIME_ENCODING, want, false, name, HEAD, MAIL(""),
 		 RCPT, DATA, C(PARTS), S("250 ok\r\n"));
 	ONE_RULE(ESMTP_MATCH_MIME_ENCODING, want, true,

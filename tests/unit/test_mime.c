@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* File names in MIME headers: every way to write them, wherever they stand. */
 #include "content_run.h"
+#include "../../kmod/engine/mime.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define FILENAME ESMTP_MATCH_MIME_FILENAME_LENGTH
@@ -218,6 +219,14 @@ static void form_word_q(struct text *t, size_t n)
 	adds(t, "?=\"\r\n");
 }
 
+/* Bytes that are no letters of base64 stand for nothing. */
+static void form_word_b_noise(struct text *t, size_t n)
+{
+	cd(t, "filename=\"=?UTF-8?B?{~");
+	base64(t, n);
+	adds(t, "|\xe4?=\"\r\n");
+}
+
 static void words(struct text *t, size_t n, const char *between)
 {
 	size_t left, part;
@@ -243,6 +252,13 @@ static void form_words_quoted(struct text *t, size_t n)
 	cd(t, "filename=\"");
 	words(t, n, "   ");
 	adds(t, " \"\r\n");
+}
+
+static void form_words_tabs(struct text *t, size_t n)
+{
+	cd(t, "filename=\"");
+	words(t, n, "\t");
+	adds(t, "\"\r\n");
 }
 
 static void form_words_folded(struct text *t, size_t n)
@@ -370,8 +386,8 @@ static const struct {
 	FORM(form_ext_short_no_charset), FORM(form_ext_broken),
 	FORM(form_pieces), FORM(form_pieces_ext), FORM(form_pieces_backwards),
 	FORM(form_word_b), FORM(form_word_b_unpadded),
-	FORM(form_word_b_token), FORM(form_word_q), FORM(form_words_quoted),
-	FORM(form_words_folded), FORM(form_words_bare),
+	FORM(form_word_b_token), FORM(form_word_b_noise), FORM(form_word_q), FORM(form_words_quoted),
+	FORM(form_words_tabs), FORM(form_words_folded), FORM(form_words_bare),
 	FORM(form_words_touching), FORM(form_words_quoted_each),
 	FORM(form_word_and_text), FORM(form_word_open),
 	FORM(form_word_open_q), FORM(form_word_none),
@@ -966,6 +982,48 @@ static void test_beyond_bounds(void **state)
 	}
 }
 
+/* Where no boundary is open nothing is part of a digest, whatever is said of the section. */
+static void test_no_part_of_nothing(void **state)
+{
+	struct esmtp_mime m = { .part = true, .digest = 0xff };
+
+	(void)state;
+	assert_false(esmtp_mime_section_end(&m));
+	m.depth = 1;
+	assert_true(esmtp_mime_section_end(&m));
+}
+
+/* Only of a name there is a reading as it stands. The states of a boundary's tables, if it had any, would be others. */
+static void test_boundary_has_no_reading(void **state)
+{
+	struct harness h;
+	struct esmtp_mime *m = &h.engine.content.mime;
+	struct esmtp_feed f = { .e = &h.engine, .p = &h.policy };
+	u16 live;
+
+	(void)state;
+	harness_init(&h);
+	harness_no_rules(&h);
+	harness_rule(&h, ESMTP_MATCH_MIME_FILENAME_TEXT, 0, ESMTP_ACTION_COUNT, true);
+	harness_prepare(&h);
+	m->param = MIME_PARAM_FILENAME;
+	esmtp_mime_name_begin(&f);
+	esmtp_mime_name_fork(&f);
+	live = m->live[0];
+	m->param = MIME_PARAM_BOUNDARY;
+	esmtp_mime_name_raw(&f, 'a');
+	assert_int_equal(m->spare[0], live);
+	m->spare[0] = 0xffff;
+	esmtp_mime_name_join(&f);
+	assert_int_equal(m->live[0], live);
+	m->spare[0] = live;
+	m->param = MIME_PARAM_FILENAME;
+	esmtp_mime_name_raw(&f, 'a');
+	esmtp_mime_name_join(&f);
+	assert_int_not_equal(m->live[0], live);
+	harness_free(&h);
+}
+
 /* A chain of messages in messages is no deeper than one. */
 static void test_endless_messages(void **state)
 {
@@ -1086,6 +1144,8 @@ int main(void)
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_japanese),
 		cmocka_unit_test(test_beyond_bounds),
+		cmocka_unit_test(test_no_part_of_nothing),
+		cmocka_unit_test(test_boundary_has_no_reading),
 		cmocka_unit_test(test_endless_messages),
 		cmocka_unit_test(test_real_mail),
 		cmocka_unit_test(test_through_engine),

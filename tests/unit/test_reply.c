@@ -247,6 +247,39 @@ static void test_latched_and_bypass(void **state)
 	harness_free(&h);
 }
 
+/*
+ * A client that is silenced shows by what it sent before that it breaks another rule: that closes at once, as the first
+ * one said. If the first one has a reply, the client gets it, but only behind all that it is owed.
+ */
+static void test_latched_and_seen_in_a_reply(void **state)
+{
+	const struct step steps[] = {
+		S("220\r\n"), C("MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nMAIL FROM:<12345678901>\r\n"),
+		S("250 ok\r\n550 5.1.1 a\r\n"), S("250 c\r\n250 never seen\r\n"),
+	};
+	struct harness h;
+
+	(void)state;
+	begin(&h, ESMTP_MATCH_INVALID_RCPT_COUNT, 0);
+	h.rules[1].action = ESMTP_ACTION_RESET;
+	harness_rule(&h, ESMTP_MATCH_SENDER_LENGTH, 10, ESMTP_ACTION_DROP, true);
+	harness_all_cuts(&h, steps, 4, 50);
+	harness_expect_events(&h, "rule#2:11(MAIL) rule#1:1(RCPT)");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_DROP);
+	assert_int_equal(h.engine.closed_by, 2);
+	harness_expect(&h, ESMTP_DIR_SERVER, "220\r\n250 ok\r\n");
+	harness_free(&h);
+
+	begin(&h, ESMTP_MATCH_INVALID_RCPT_COUNT, 0);
+	h.rules[1].action = ESMTP_ACTION_RESET;
+	harness_rule(&h, ESMTP_MATCH_SENDER_LENGTH, 10, ESMTP_ACTION_REPLY, true);
+	harness_all_cuts(&h, steps, 4, 50);
+	assert_int_equal(h.verdict, ESMTP_CLOSE_REPLY);
+	assert_int_equal(h.engine.closed_by, 2);
+	harness_expect(&h, ESMTP_DIR_SERVER, "220\r\n250 ok\r\n550 5.1.1 a\r\n250 c\r\n");
+	harness_free(&h);
+}
+
 /* Within the rate a rule does nothing, and the next ones do; over it the client is told to come again. */
 static void test_rate(void **state)
 {
@@ -364,6 +397,27 @@ static void test_words(void **state)
 	harness_free(&h);
 }
 
+/* No policy has a longer text, for it is checked; were it not, nothing would be written behind the line. */
+static void test_words_that_do_not_fit(void **state)
+{
+	u8 *line = malloc(ESMTP_ANSWER_MAX);	/* exactly as long, for ASan */
+	char text[255], want[ESMTP_ANSWER_MAX + 1];
+	struct esmtp_rule *rule;
+	struct harness h;
+
+	(void)state;
+	rule = one_rule(&h, ESMTP_MATCH_CMD_LINE_LENGTH, 512);
+	harness_prepare(&h);
+	memset(text, 'x', sizeof(text));
+	rule->text = text;
+	rule->text_len = sizeof(text);
+	snprintf(want, sizeof(want), "554 %.*s\r\n", ESMTP_REPLY_TEXT_MAX, text);
+	assert_int_equal(esmtp_answer_write(&h.policy, 0, line), ESMTP_ANSWER_MAX);
+	assert_memory_equal(line, want, ESMTP_ANSWER_MAX);
+	free(line);
+	harness_free(&h);
+}
+
 static void check(struct harness *h, const char *want)
 {
 	const char *why;
@@ -405,6 +459,7 @@ static void test_check_text(void **state)
 	static const char text[] =
 		"the text of a reply is 1 to 200 printable ASCII characters without quotes";
 	static const char only[] = "only a reply has a code and a text";
+	char full[ESMTP_REPLY_TEXT_MAX + 1];
 	struct esmtp_rule *rule;
 	struct harness h;
 	u32 i;
@@ -420,6 +475,12 @@ static void test_check_text(void **state)
 	}
 	rule->text = "";
 	rule->text_len = 0;
+	check(&h, text);
+	memset(full, 'x', sizeof(full));
+	rule->text = full;
+	rule->text_len = ESMTP_REPLY_TEXT_MAX;
+	check(&h, NULL);
+	rule->text_len = ESMTP_REPLY_TEXT_MAX + 1;
 	check(&h, text);
 	rule->text = NULL;
 	rule->action = ESMTP_ACTION_DROP;
@@ -518,8 +579,10 @@ int main(void)
 		cmocka_unit_test(test_invalid_recipients),
 		cmocka_unit_test(test_instead_of_an_invitation),
 		cmocka_unit_test(test_latched_and_bypass),
+		cmocka_unit_test(test_latched_and_seen_in_a_reply),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_words_that_do_not_fit),
 		cmocka_unit_test(test_check_code),
 		cmocka_unit_test(test_check_text),
 		cmocka_unit_test(test_check_rate),

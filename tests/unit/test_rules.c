@@ -712,6 +712,16 @@ static void test_keyword_rules(void **state)
 		     "rule#0(SIZE) rule#1(SIZE)");
 	harness_free(&h);
 
+	/* a keyword that ends at a bare LF is one too */
+	harness_init(&h);
+	harness_no_rules(&h);
+	harness_rule(&h, ESMTP_MATCH_EHLO_KEYWORD, BIT(ESMTP_KW_SIZE),
+		     ESMTP_ACTION_RESET, true);
+	keyword_case(&h, "250-mx\r\n250-DSN\n250-SIZE\n250 X\r\n",
+		     "220\r\n250-mx\r\n250-DSN\n", "bare-lf bare-lf rule#0(SIZE)");
+	assert_int_equal(h.verdict, ESMTP_CLOSE_RESET);
+	harness_free(&h);
+
 	/* a rule that closes decides before one that masks */
 	harness_init(&h);
 	harness_no_rules(&h);

@@ -338,10 +338,16 @@ static void begin_commands(struct esmtp_engine *e)
 	memset(&e->cmd, 0, sizeof(e->cmd));
 }
 
+/* What mode monitor took for content, if it goes on, and not for a chunk behind it. */
+static bool is_guessing(const struct esmtp_engine *e)
+{
+	return e->guess && e->phase == PHASE_CONTENT && !e->content.bdat;
+}
+
 static void data_answered(struct esmtp_feed *f, bool yes)
 {
 	struct esmtp_engine *e = f->e;
-	bool guess = e->guess;
+	bool guess = e->guess, guessing = is_guessing(e);
 
 	if (e->waiting != OWED_DATA)
 		return;
@@ -353,8 +359,7 @@ static void data_answered(struct esmtp_feed *f, bool yes)
 		e->bdat_open = false;
 		message_begin(f, false);
 		e->phase = PHASE_CONTENT;
-	} else if (e->phase == PHASE_WAIT ||
-		   (guess && e->phase == PHASE_CONTENT)) {
+	} else if (e->phase == PHASE_WAIT || guessing) {
 		begin_commands(e);
 	} else if (guess && e->n_owed &&
 		   esmtp_oldest(e) == OWED_END_OF_DATA) {

@@ -253,6 +253,24 @@ static void test_guesses(void **state)
 	harness_free(&h);
 }
 
+/* A chunk that has begun behind such a message is none of it, and goes on when DATA is refused. */
+static void test_guess_ends_before_a_chunk(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	h.policy.verbs |= BIT(ESMTP_VERB_BDAT);
+	client(&h, "DATA\r\nx: y\r\n.\r\nBDAT 10\r\nabc");
+	server(&h, "503 no\r\n");
+	client(&h, "defghijNOOP\r\n");
+	server(&h, "250 chunk\r\n250 noop\r\n");
+	harness_expect_events(&h, "early-content");
+	assert_false(esmtp_is_owed(&h.engine));
+	harness_free(&h);
+}
+
 /* Equal commands are one run, however many: here more than a run can count. */
 static void test_queue_counts(void **state)
 {
@@ -1031,6 +1049,7 @@ int main(void)
 		cmocka_unit_test(test_queue_is_full),
 		cmocka_unit_test(test_queue_counts),
 		cmocka_unit_test(test_guesses),
+		cmocka_unit_test(test_guess_ends_before_a_chunk),
 		cmocka_unit_test(test_queue_in_monitor),
 		cmocka_unit_test(test_queue_overflows_in_monitor),
 		cmocka_unit_test(test_queue_forgets_an_end_of_data),

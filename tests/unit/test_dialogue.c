@@ -127,13 +127,13 @@ static const struct dialogue dialogues[] = {
 			  "250-mx\r\n250 STARTTLS\r\n",
 		.events = "banner",
 	}, {
-		.name = "masked keywords with odd line ends",
+		.name = "masked keywords with odd ends",
 		.steps = {
 			S("220\r\n"), C("EHLO a\r\n"),
-			S("250-mx\r\n250-FOO\r\r\n250-BAR x\r\r\n250-FOO\n250 BAR\r y\r\n"),
+			S("250-mx\r\n250-F=O\r\n250-FOO\r\r\n250-BAR x\r\r\n250-FOO\n250 BAR\r y\r\n"),
 		},
-		.server = "220\r\n250-mx\r\n250-XXA\r\r\n250-XXXXB\r\r\n250-XXC\n250 XXD\rXD\r\n",
-		.events = "rule#6(FOO) rule#6(BAR) bare-lf rule#6(FOO) rule#6(BAR)",
+		.server = "220\r\n250-mx\r\n250-XXA\r\n250-XXB\r\r\n250-XXXXC\r\r\n250-XXD\n250 XXE\rXE\r\n",
+		.events = "rule#6(F=O) rule#6(FOO) rule#6(BAR) bare-lf rule#6(FOO) rule#6(BAR)",
 	}, {
 		.name = "more masked keywords than letters",
 		.steps = {
@@ -483,10 +483,10 @@ static const struct dialogue dialogues[] = {
 			C("BDAT\r\nBDAT x\r\nBDAT 5x\r\nBDAT -1\r\nBDAT 5 LASTS\r\n"
 			  "BDAT 5 LAST X\r\nBDAT 2147483648\r\n"
 			  "BDAT +5\r\nBDAT 5 6\r\nBDAT 4294967301\r\n"
-			  "BDAT 5\rLAST\r\nNOOP\r\n"),
+			  "BDAT 5 LAXT\r\nBDAT 5\rLAST\r\nNOOP\r\n"),
 			S("501 1\r\n501 2\r\n501 3\r\n501 4\r\n501 5\r\n501 6\r\n"
 			  "501 7\r\n501 8\r\n501 9\r\n501 10\r\n501 11\r\n"
-			  "250 ok\r\n"),
+			  "501 12\r\n250 ok\r\n"),
 			C("BDAT 2147483647\r\n.\r\nXFOO\r\n"),
 		},
 		.events = "bare-cr(BDAT)",

@@ -128,9 +128,14 @@ static void test_declared_size(void **state)
 	ONE_RULE(ESMTP_MATCH_DECLARED_SIZE, 0, false, "rule#0:28", HEAD,
 		 C("MAIL FROM: a@b.example XSIZE=1 SIZE=12\r\n"),
 		 S("250 ok\r\n"), RCPT, DATA, C(MESSAGE), S("250 ok\r\n"));
+	ONE_RULE(ESMTP_MATCH_DECLARED_SIZE, 0, false, "rule#0:28", HEAD,
+		 C("MAIL FROM:a@b.example \t SIZE=27  X\r\n"), S("250 ok\r\n"), RCPT, DATA,
+		 C(MESSAGE), S("250 ok\r\n"));
 	/* numbers that are none, or too large, say nothing */
 	ONE_RULE(ESMTP_MATCH_DECLARED_SIZE, 0, false, "", HEAD,
 		 MAIL(" SIZE=1x"), RCPT, DATA, C(MESSAGE), S("250 ok\r\n"),
+		 MAIL(" SIZE=+1"), RCPT, DATA, C(MESSAGE), S("250 ok\r\n"),
+		 MAIL(" {IZE=1 SI~E=1"), RCPT, DATA, C(MESSAGE), S("250 ok\r\n"),
 		 MAIL(" SIZE=99999999999999999999"), RCPT, DATA, C(MESSAGE),
 		 S("250 ok\r\n"), MAIL(" SIZE=0"), RCPT, DATA, C(MESSAGE),
 		 S("250 ok\r\n"), MAIL(" SIZE"), RCPT, DATA, C(MESSAGE),
@@ -189,7 +194,8 @@ static void test_fields(void **state)
 static void test_encoding(void **state)
 {
 	static const char name[] =
-		"rule#0(base64) rule#0(x-foo) rule#0(base64) rule#0(base64x) rule#0(9bit) rule#0(quoted-printably)";
+		"rule#0(base64) rule#0(x-foo) rule#0(base64) rule#0(base64x) rule#0(9bit) "
+		"rule#0(octets) rule#0(quoted-printably)";
 	u64 want = BIT(ESMTP_ENC_BASE64) | BIT(ESMTP_ENC_OTHERS);
 
 	(void)state;
@@ -197,7 +203,7 @@ static void test_encoding(void **state)
 #define PARTS FIELD "BASE64\r\n" FIELD "7bit\r\n" FIELD "8BIT ; a=b\r\n"	\
 	      FIELD "x-foo\r\n" FIELD "binary\r\n" FIELD "Quoted-Printable\r\n"	\
 	      FIELD "(a comment) base64 (more)\r\n" FIELD "base\r\n 64x=1\r\n"	\
-	      FIELD "9bit\r\n" FIELD "quoted-printably\r\n\r\n.\r\n"
+	      FIELD "9bit\r\n" FIELD "octets\r\n" FIELD "quoted-printably\r\n\r\n.\r\n"
 	ONE_RULE(ESMTP_MATCH_MIME_ENCODING, want, false, name, HEAD, MAIL(""),
 		 RCPT, DATA, C(PARTS), S("250 ok\r\n"));
 	ONE_RULE(ESMTP_MATCH_MIME_ENCODING, want, true,
@@ -232,6 +238,11 @@ static void test_invalid_recipients(void **state)
 		 C("RCPT TO:<a>\r\n"), S("550 5.11.1 other\r\n"),
 		 C("VRFY a\r\n"), S("550 5.1.1 unknown\r\n"),
 		 C("RCPT TO:<a>\r\n"), S("551 5.1.6 moved\r\n"));
+	/* what begins like RFC 3463 and goes on otherwise says nothing */
+	ONE_RULE(ESMTP_MATCH_INVALID_RCPT_COUNT, 1, false, "rule#0:2(RCPT)",
+		 HEAD, MAIL(""),
+		 C("RCPT TO:<a>\r\n"), S("550 5.x\r\n"),
+		 C("RCPT TO:<a>\r\n"), S("550 5.7 of 10\r\n"));
 	ONE_RULE(ESMTP_MATCH_INVALID_RCPT_COUNT, 1, true,
 		 "rule#0(DATA) rule#0:1(DATA)", HEAD, MAIL(""), RCPT, DATA,
 		 C(".\r\n"), S("250 ok\r\n"), MAIL(""),

@@ -10,8 +10,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"; kill $(jobs -p) 2>/dev/null' EXIT
 log=$work/log failures=$work/failures
 : >"$failures"
-# Of each machine: what it is called, the kernel it boots and its process; what it says is in $work/NUMBER.
-machine_name=() machine_kernel=() machine_pid=()
+# Of each machine: what it is called, the kernel it boots, its tests and its process; what it says is in $work/NUMBER.
+machine_name=() machine_kernel=() machine_tests=() machine_pid=()
 
 # part NAME COMMAND...
 part()
@@ -69,6 +69,7 @@ machine_start()
 	machine_pid+=($!)
 	machine_name+=("$name")
 	machine_kernel+=("$kernel")
+	machine_tests+=("${*##*/}")
 }
 
 # machines_start KERNEL N: all tests in the virtual machine: N machines share them, and those that measure on the
@@ -114,14 +115,21 @@ machines_end()
 	for i in "${!machine_pid[@]}"; do
 		once_more "$i"
 	done
-	machine_pid=() machine_name=() machine_kernel=()
+	machine_pid=() machine_name=() machine_kernel=() machine_tests=()
 }
 
 # once_more MACHINE: a host that is busy, or stands still for a while, makes tests fail that wait for an answer. A few that
-# failed have one more try, alone, and its results count. What failed first is said all the same.
+# failed have one more try, alone, and its results count; so has a machine that did not come to its first test, for it has
+# said nothing of us. What failed first is said all the same.
 once_more()
 {
 	local again names=() line t p f
+	if ! grep -q '^# t[-_]' "$work/$1"; then
+		failed=$((failed - 1))
+		read -ra names <<<"${machine_tests[$1]}"
+		try_again "$1" "did not come to its first test"
+		return
+	fi
 	mapfile -t again < <(failed_tests "$work/$1")
 	[ ${#again[@]} -gt 0 ] && [ ${#again[@]} -le 3 ] || return 0
 	for line in "${again[@]}"; do
@@ -130,7 +138,13 @@ once_more()
 		passed=$((passed - p))
 		failed=$((failed - f))
 	done
-	echo "== failed beside others, once more alone: ${names[*]}" | tee -a "$failures"
+	try_again "$1" "failed beside others"
+}
+
+# try_again MACHINE WHY: once_more's names
+try_again()
+{
+	echo "== $2, once more alone: ${names[*]}" | tee -a "$failures"
 	part "${machine_name[$1]}, once more" "$here/vm-test" ${machine_kernel[$1]:+-k "${machine_kernel[$1]}"} "${names[@]}"
 }
 

@@ -161,6 +161,7 @@ static void shrink(struct input *in)
 static void report(struct input in, const char *why)
 {
 	static char text[HEX_MAX];
+	const char *again;
 
 	printf("wrong: %s\n", why);
 	input_print(&in, text);
@@ -170,9 +171,12 @@ static void report(struct input in, const char *why)
 	printf("as small as it still shows:\ninput %s", text);
 	input_explain(stdout, &in);
 	conn_say(true);
-	why = play_often(&in);
+	again = play_often(&in);
 	conn_say(false);
-	printf("%s\n", why ? why : "it does not show again");
+	if (again)
+		printf("%s\n", again);
+	else
+		printf("it does not show again: %s\n", why);
 	fflush(stdout);
 }
 

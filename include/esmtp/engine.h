@@ -542,7 +542,6 @@ struct esmtp_line {
  * @greeted: the greeting has been read to its end
  * @early_talk: EARLY_TALK was counted
  * @early_content: EARLY_CONTENT was counted for this DATA
- * @guess: mode monitor reads on as if the answer that is waited for were yes
  * @bdat_open: a message that came by BDAT is not complete
  * @offered: the server has offered PIPELINING, and it was not masked
  * @pipelined: PIPELINING was counted
@@ -573,7 +572,6 @@ struct esmtp_engine {
 	bool greeted:1;
 	bool early_talk:1;
 	bool early_content:1;
-	bool guess:1;
 	bool bdat_open:1;
 	bool authenticated:1;
 	bool quiet:1;

@@ -222,6 +222,9 @@ void esmtp_command_done(struct esmtp_feed *f, enum esmtp_what what)
 {
 	struct esmtp_engine *e = f->e;
 
+	/* mode monitor: a reply that will not be known as its answer would never end the wait */
+	if (what == OWED_STARTTLS && esmtp_owed_full(e))
+		what = OWED_OTHER;
 	esmtp_owe(f, what);
 	if (drops_chunks(what))
 		esmtp_scope_begin(f, ESMTP_SCOPE_TRANSACTION);
@@ -230,7 +233,16 @@ void esmtp_command_done(struct esmtp_feed *f, enum esmtp_what what)
 	e->phase = PHASE_WAIT;
 	e->waiting = what;
 	e->early_content = false;
-	e->guess = false;
+}
+
+static bool in_flight(const struct esmtp_engine *e, enum esmtp_what what)
+{
+	u8 i;
+
+	for (i = 0; i < e->n_owed; i++)
+		if (e->owed[i].what == what)
+			return true;
+	return false;
 }
 
 /* Whether one of those is in flight, with no chunk behind it yet. */
@@ -249,12 +261,7 @@ static bool behind_drop(const struct esmtp_engine *e)
 
 static bool chunk_in_flight(const struct esmtp_engine *e)
 {
-	u8 i;
-
-	for (i = 0; i < e->n_owed; i++)
-		if (is_chunk(e->owed[i].what))
-			return true;
-	return false;
+	return in_flight(e, OWED_BDAT) || in_flight(e, OWED_BDAT_LAST);
 }
 
 /**
@@ -316,7 +323,6 @@ void esmtp_wait_read(struct esmtp_feed *f)
 		esmtp_hold(f);
 		return;
 	}
-	e->guess = true;
 	switch (e->waiting) {
 	case OWED_DATA:
 		e->bdat_open = false;
@@ -338,31 +344,32 @@ static void begin_commands(struct esmtp_engine *e)
 	memset(&e->cmd, 0, sizeof(e->cmd));
 }
 
-/* What mode monitor took for content, if it goes on, and not for a chunk behind it. */
+/* What mode monitor took for content, if it goes on, and not a chunk behind it. */
 static bool is_guessing(const struct esmtp_engine *e)
 {
-	return e->guess && e->phase == PHASE_CONTENT && !e->content.bdat;
+	return e->phase == PHASE_CONTENT && !e->content.bdat;
 }
 
+/*
+ * Mode monitor may have read on to the end of the content, and to another command that is
+ * waited for.
+ */
 static void data_answered(struct esmtp_feed *f, bool yes)
 {
 	struct esmtp_engine *e = f->e;
-	bool guess = e->guess, guessing = is_guessing(e);
+	bool waited = e->waiting == OWED_DATA && !in_flight(e, OWED_DATA);
 
-	if (e->waiting != OWED_DATA)
-		return;
-	e->waiting = OWED_OTHER;
-	e->guess = false;
+	if (waited)
+		e->waiting = OWED_OTHER;
 	if (yes) {
-		if (e->phase != PHASE_WAIT)
+		if (!waited || e->phase != PHASE_WAIT)
 			return;
 		e->bdat_open = false;
 		message_begin(f, false);
 		e->phase = PHASE_CONTENT;
-	} else if (e->phase == PHASE_WAIT || guessing) {
+	} else if (waited && (e->phase == PHASE_WAIT || is_guessing(e))) {
 		begin_commands(e);
-	} else if (guess && e->n_owed &&
-		   esmtp_oldest(e) == OWED_END_OF_DATA) {
+	} else if (e->n_owed && esmtp_oldest(e) == OWED_END_OF_DATA) {
 		/* what was taken for content has no end that is answered */
 		pop(e);
 		e->resets_owed--;
@@ -378,7 +385,6 @@ static void auth_answered(struct esmtp_engine *e, u16 code)
 	/* mode monitor may be lines ahead, and already wait for something else */
 	if (e->waiting != OWED_AUTH)
 		return;
-	e->guess = false;
 	if (code == 334) {
 		e->phase = PHASE_AUTH;
 		return;
@@ -394,7 +400,6 @@ static void starttls_answered(struct esmtp_feed *f, u16 code)
 	if (e->waiting != OWED_STARTTLS)
 		return;
 	e->waiting = OWED_OTHER;
-	e->guess = false;
 	if (code != 220) {
 		begin_commands(e);
 		return;
@@ -408,8 +413,7 @@ static void starttls_answered(struct esmtp_feed *f, u16 code)
 static void reset_answered(struct esmtp_engine *e, enum esmtp_what what,
 			   bool ended)
 {
-	if (e->resets_owed)
-		e->resets_owed--;
+	e->resets_owed--;
 	if (!ended) {
 		if (!e->resets_owed && e->rcpt_over == RCPT_JUDGED)
 			e->rcpt_over = e->rcpt_accepted;

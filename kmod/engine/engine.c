@@ -238,11 +238,10 @@ bool esmtp_close(struct esmtp_feed *f, enum esmtp_verdict verdict)
 	return true;
 }
 
-/* Nothing is owed but the answer to the DATA, AUTH or STARTTLS that the client waits behind. */
+/* Nothing is owed but the answer to the DATA, AUTH or STARTTLS that the client waits behind; no run has two of those. */
 static bool only_waited_for(const struct esmtp_engine *e)
 {
-	return e->phase == PHASE_WAIT && e->n_owed == 1 &&
-	       e->owed[0].count == 1;
+	return e->phase == PHASE_WAIT && e->n_owed == 1;
 }
 
 /**
@@ -270,12 +269,13 @@ static void read_content(struct esmtp_feed *f)
 		esmtp_content_done(f);
 }
 
-/* Bytes taken by one call are of one nature, so the call ends where content begins or ends. */
+/*
+ * Bytes taken by one call are of one nature, so the call ends where content begins or ends. Only
+ * commands are edited, and esmtp_command_read() sees to the room for it.
+ */
 static void read_client(struct esmtp_feed *f)
 {
 	while (f->pos < f->len && !f->r->hold && !f->r->verdict) {
-		if (f->pos && !esmtp_room(f))
-			return;
 		switch (f->e->phase) {
 		case PHASE_COMMAND:
 			esmtp_command_read(f);

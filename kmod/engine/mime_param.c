@@ -132,14 +132,14 @@ static enum mime_param find_param(const struct esmtp_mime *m)
 	return MIME_PARAM_NONE;
 }
 
-/* A further piece of the boundary takes the open one back to lengthen it. */
+/* A further piece of the boundary takes the open one back to lengthen it; one that could not be kept has no length. */
 static void begin_boundary(struct esmtp_mime *m)
 {
 	if (!(m->stars & MIME_STAR_LATER)) {
 		m->boundary_len = 0;
 		return;
 	}
-	if (m->boundary_len && m->boundary_len <= ESMTP_BOUNDARY_MAX)
+	if (m->boundary_len)
 		m->depth--;
 	else
 		m->param = MIME_PARAM_NONE;

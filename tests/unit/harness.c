@@ -212,6 +212,25 @@ static void check_result(const struct harness *h, const struct esmtp_result *r,
 	}
 }
 
+/* The engine counts what can end a transaction as it comes and goes; the queue says whether it counted right. */
+static void check_owed(const struct esmtp_engine *e)
+{
+	static const bool resets[OWED_OTHER + 1] = {
+		[OWED_EHLO] = true, [OWED_HELO] = true, [OWED_MAIL] = true, [OWED_RSET] = true,
+		[OWED_END_OF_DATA] = true, [OWED_BDAT_LAST] = true,
+	};
+	u32 i, n = 0;
+
+	assert_true(e->n_owed <= ESMTP_OWED_MAX);
+	for (i = 0; i < e->n_owed; i++) {
+		assert_in_range(e->owed[i].count, 1, ESMTP_OWED_RUN_MAX);
+		assert_true(e->owed[i].what <= OWED_OTHER);
+		if (resets[e->owed[i].what])
+			n += e->owed[i].count;
+	}
+	assert_int_equal(e->resets_owed, n);
+}
+
 static void pass_bytes(struct harness *h, enum esmtp_dir dir, u8 *p, u32 n,
 		       const struct esmtp_result *r)
 {
@@ -245,6 +264,7 @@ static bool call(struct harness *h, enum esmtp_dir dir)
 	h->n_calls++;
 	assert_memory_equal(copy, held->p, len);
 	check_result(h, &r, took, len);
+	check_owed(&h->engine);
 	h->n_edits += r.n_edits;
 	pass_bytes(h, dir, copy, took, &r);
 	free(copy);

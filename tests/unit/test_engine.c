@@ -271,6 +271,35 @@ static void test_guess_ends_before_a_chunk(void **state)
 	harness_free(&h);
 }
 
+/* The answer to a DATA whose content has ended says nothing of another command that is waited for. */
+static void test_guess_ends_before_another_wait(void **state)
+{
+	static const char *const next[] = { "DATA\r\n", "AUTH LOGIN\r\n", "STARTTLS\r\n" };
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		begin(&h);
+		h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+		h.policy.verbs |= BIT(ESMTP_VERB_STARTTLS);
+		client(&h, "DATA\r\nx: y\r\n.\r\n");
+		client(&h, next[i]);
+		server(&h, "503 no\r\n");
+		assert_int_equal(h.engine.n_owed, 1);
+		server(&h, i ? "454 no\r\n" : "354 go\r\n");
+		client(&h, i ? "" : "x: y\r\n.\r\n");
+		client(&h, "EXPN\r\n");
+		server(&h, i ? "" : "250 taken\r\n");
+		server(&h, "252 perhaps\r\n");
+		/* what follows a refused AUTH may be a password, so it is not told */
+		harness_expect_events(&h, i == 1 ? "early-content masked" :
+				      "early-content masked(EXPN)");
+		assert_false(esmtp_is_owed(&h.engine));
+		harness_free(&h);
+	}
+}
+
 /* Equal commands are one run, however many: here more than a run can count. */
 static void test_queue_counts(void **state)
 {
@@ -361,6 +390,29 @@ static void test_queue_forgets_an_end_of_data(void **state)
 	assert_false(esmtp_is_owed(&h.engine));
 	client(&h, "EXPN\r\n");
 	harness_expect_events(&h, "early-content masked(EXPN)");
+	harness_free(&h);
+}
+
+/* Nor that a reply is one to STARTTLS: so that is not waited for, and what follows is read. */
+static void test_queue_forgets_starttls(void **state)
+{
+	struct harness h;
+	u32 i;
+
+	(void)state;
+	begin(&h);
+	h.policy.flags |= ESMTP_POLICY_F_MONITOR;
+	h.policy.verbs |= BIT(ESMTP_VERB_STARTTLS);
+	for (i = 0; i < ESMTP_OWED_MAX / 2; i++)
+		client(&h, "NOOP\r\nRSET\r\n");
+	client(&h, "STARTTLS\r\nEXPN\r\n");
+	for (i = 0; i < ESMTP_OWED_MAX; i++)
+		server(&h, "250 ok\r\n");
+	server(&h, "454 no\r\n252 perhaps\r\n");
+	client(&h, "EXPN\r\n");
+	server(&h, "252 perhaps\r\n");
+	harness_expect_events(&h, "masked(EXPN) masked(EXPN)");
+	assert_false(esmtp_is_owed(&h.engine));
 	harness_free(&h);
 }
 
@@ -1050,9 +1102,11 @@ int main(void)
 		cmocka_unit_test(test_queue_counts),
 		cmocka_unit_test(test_guesses),
 		cmocka_unit_test(test_guess_ends_before_a_chunk),
+		cmocka_unit_test(test_guess_ends_before_another_wait),
 		cmocka_unit_test(test_queue_in_monitor),
 		cmocka_unit_test(test_queue_overflows_in_monitor),
 		cmocka_unit_test(test_queue_forgets_an_end_of_data),
+		cmocka_unit_test(test_queue_forgets_starttls),
 		cmocka_unit_test(test_counters_stop),
 		cmocka_unit_test(test_counters_of_names_stop),
 		cmocka_unit_test(test_pipes_in_monitor),

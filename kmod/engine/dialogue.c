@@ -259,11 +259,6 @@ static bool behind_drop(const struct esmtp_engine *e)
 	return false;
 }
 
-static bool chunk_in_flight(const struct esmtp_engine *e)
-{
-	return in_flight(e, OWED_BDAT) || in_flight(e, OWED_BDAT_LAST);
-}
-
 /**
  * esmtp_chunk_begin() - a good BDAT line has been read
  * @f: call
@@ -467,9 +462,9 @@ static void answered(struct esmtp_feed *f, enum esmtp_what what, u16 code,
 
 	if (is_reset(what))
 		reset_answered(e, what, accepted || is_end_of_data(what));
-	/* what is in flight behind it began a message of its own */
+	/* what is in flight behind it began a message of its own, and the newest chunk is not the last */
 	if (accepted ? drops_chunks(what) : what == OWED_BDAT)
-		e->bdat_open = e->bdat_open && chunk_in_flight(e);
+		e->bdat_open = e->bdat_open && in_flight(e, OWED_BDAT);
 	switch (what) {
 	case OWED_GREETING:
 		e->greeted = true;

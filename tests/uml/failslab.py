@@ -7,6 +7,11 @@ import subprocess
 FAILSLAB = "/sys/kernel/debug/failslab/"
 FAIL_PAGES = "/sys/kernel/debug/fail_page_alloc/"
 MODULE = "[nf_conntrack_esmtp]"
+# What asks for memory and is compiled into another function, which the kernel knows (scripts/allocations).
+INLINED = {"make_bytes": "esmtp_answer_begin", "add": "esmtp_embryonic_packet", "note_new": "esmtp_event_note",
+           "print_note": "esmtp_event_send", "event_multicast": "esmtp_netlink_event", "table_new": "esmtp_table_piece",
+           "reply_parse": "esmtp_rules_parse", "session_alloc": "esmtp_session_find", "stage_open": "esmtp_stage_begin",
+           "piece_put": "esmtp_stage_table", "take_lines": "esmtp_stream_packet", "fired_new": "esmtp_fired_alloc"}
 
 
 def functions():

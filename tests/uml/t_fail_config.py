@@ -99,8 +99,6 @@ def sweep(words, prepare):
 
 def test_sites():
     """each place of the module that asks for memory: the file is refused, and what was there stays"""
-    with open("/tmp/new.conf", "w", encoding="ascii") as f:
-        f.write(NEW)
     load(OLD)
     before = state()
     for site in SITES:
@@ -109,6 +107,22 @@ def test_sites():
             assert failed() == 1, f"{site} asks for none: exit code {code}\n{said}"
         assert code == 1 and "memory" in said, f"{site}: exit code {code}\n{said}"
         lab.same(state().encode(), before.encode(), site)
+    failslab.forget_log()
+
+
+def test_hooks():
+    """no memory for the hooks that guard inspected connections: the file is refused, and nothing is inspected"""
+    # The first asks for conntrack's hooks, which the second has.
+    for others in "", "table inet mine { chain c { type filter hook input priority 0; ct state new; }; }":
+        load("flush ruleset\n")
+        lab.run("router", "nft", others)
+        before = state()
+        with failslab.short("esmtp_guard_on", 1) as failed:
+            code, said, _ = tool("-f", "/tmp/new.conf")
+            assert failed() == 1, f"exit code {code}\n{said}"
+        assert code == 1 and "the hooks that guard inspected connections could not be registered" in said, said
+        lab.same(state().encode(), before.encode(), "without hooks")
+    lab.run("router", "nft", "delete table inet mine")
     failslab.forget_log()
 
 
@@ -138,4 +152,6 @@ def test_list():
 if __name__ == "__main__":
     failslab.every_kind()
     lab.up()
-    lab.tests(test_sites, test_file, test_flush, test_list)
+    with open("/tmp/new.conf", "w", encoding="ascii") as f:
+        f.write(NEW)
+    lab.tests(test_sites, test_hooks, test_file, test_flush, test_list)

@@ -100,13 +100,18 @@ def nft(text, name="router"):
     return run(name, "nft", "-f", "-", text=text)
 
 
+def end_orphans():
+    """Ends that nobody has open any more and that still send what was not answered do so no longer."""
+    for end in "client", "server":
+        run(end, "ss", "-tKH", "state", "fin-wait-1", "state", "closing", "state", "last-ack", check=False)
+
+
 def rules(text, name="router"):
     """Loads a file. Connections that tests before have left to themselves may use too many older ones: then they go, their ends
     first, for without an entry what they send again is counted as nobody's."""
     out = run(name, "esmtpctl", "-f", "-", text=text, check=False)
     if "older configurations" in out:
-        for end in "client", "server":
-            run(end, "ss", "-tKH", "state", "fin-wait-1", "state", "closing", "state", "last-ack", check=False)
+        end_orphans()
         run(name, "conntrack", "-D", "-p", "tcp", check=False)
         out = run(name, "esmtpctl", "-f", "-", text=text)
     assert "Error" not in out, out

@@ -391,6 +391,7 @@ def test_late_data():
 def test_late_data_deleted():
     """data of a connection whose entry was deleted opens no entry and does not pass"""
     rules(inspect(RESETTING))
+    lab.end_orphans()
     for v6 in False, True:
         for killed in True, False:
             c, s = raw_pair(v6)

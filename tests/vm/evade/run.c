@@ -99,16 +99,20 @@ static enum outcome outcome_of(const struct conn *c)
 	return OUT_NONE;
 }
 
-/* Stuck is who has not moved for a while: a busy machine may take long for all of it. */
+/*
+ * Stuck is who has not moved for a while: a busy machine may take long for all of it. A server whose SYN/ACK was not
+ * answered within a second waits 3 s before it sends again (RFC 6298, 5.7), then 6 and 12: a client may lose three.
+ */
 static bool is_stuck(struct conn *c, u64 now)
 {
 	u32 progress = c->una + c->rcv + c->srv.n_read + c->stage + c->open + c->srv.accepted;
+	u32 patience = c->s->acks == ACKS_LOSSY ? 2 * opt.deadline : opt.deadline;
 
 	if (progress != c->progress) {
 		c->progress = progress;
 		c->moved_at = now;
 	}
-	return now - c->moved_at >= (c->s->expect == EXPECT_CUT ? opt.deadline / 3 : opt.deadline);
+	return now - c->moved_at >= (c->s->expect == EXPECT_CUT ? opt.deadline / 3 : patience);
 }
 
 static bool is_over(struct conn *c, u64 now)

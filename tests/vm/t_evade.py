@@ -336,7 +336,7 @@ def set_up():
 
 
 if __name__ == "__main__":
-    print(f"# seed {SEED}", flush=True)
+    print(f"# ESMTP_SEED={SEED}", flush=True)
     set_up()
     if MINUTES:
         lab.tests(test_soak)

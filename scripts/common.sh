@@ -12,6 +12,8 @@ export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 # The suite that the host is, and those that have newer kernels, in the order in which a version is looked for.
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
 newer='trixie forky'
+# Kernels that all of it is tested with.
+promised='6.1 6.12 7.2 7.3'
 
 say()
 {
@@ -78,7 +80,7 @@ kernels_of()
 {
 	local dir
 	[ "$1" != "$suite" ] || { vm_kernel; return; }
-	dir=$("$top/scripts/image" headers "$1")
+	dir=$("$top/scripts/image" headers "$1") && [ -n "$dir" ] || die "no headers of $1"
 	# shellcheck disable=SC2012
 	ls "$dir/usr/src" | sed -n 's/^linux-headers-\(.*-cloud-amd64\)$/\1/p' | sort -V
 }

@@ -40,7 +40,7 @@ def kernel_log():
 
 def warnings(log):
     """(functions that have warned; whether there is more to complain of)"""
-    bad = [line for line in log if re.search(r"WARNING|BUG|KASAN|INFO:|possible|refcount_t|unreferenced", line)]
+    bad = [line for line in log if re.search(r"WARNING|BUG|KASAN|UBSAN|INFO:|possible|refcount_t|unreferenced", line)]
     places = [re.search(r"WARNING: .* at \S+ (\w+)\+", line) for line in bad]
     return sorted(place[1] for place in places if place), not all(places)
 

@@ -342,6 +342,21 @@ static void put_limits(struct nft_batch *b, const struct config *c)
 	}
 }
 
+static struct nftnl_rule *rule_about_syn(const char *chain)
+{
+	struct nftnl_rule *r = rule_new(chain);
+
+	expr_ct_state(r, CT_STATE_NEW);
+	expr_tcp(r);
+	expr_is_syn(r, true);
+	return r;
+}
+
+/*
+ * Helper and label are two notes on an entry, and nft says nothing when there is no memory for
+ * one. Without helper the module drops what has the label; without label nobody
+ * would know the connection again.
+ */
 static void put_policy_rules(struct nft_batch *b, const struct config *c, const struct policy *p)
 {
 	char chain[CHAIN_NAME_MAX];
@@ -349,14 +364,20 @@ static void put_policy_rules(struct nft_batch *b, const struct config *c, const 
 
 	policy_chain(p, chain);
 	b->loc = &p->loc;
-	r = rule_new(chain);
-	expr_ct_state(r, CT_STATE_NEW);
-	expr_tcp(r);
-	expr_is_syn(r, true);
+	r = rule_about_syn(chain);
 	expr_object(r, NFT_OBJECT_CT_HELPER, p->name);
 	expr_set_label(r, ESMTP_CT_LABEL_BIT);
-	expr_verdict(r, NFT_RETURN, NULL);
 	rule_put(b, r, "inspected from its first packet on");
+
+	r = rule_about_syn(chain);
+	expr_ct_undecided(r);
+	expr_object(r, NFT_OBJECT_COUNTER, guard_counter_name(GUARD_NO_MEMORY));
+	expr_verdict(r, NF_DROP, NULL);
+	rule_put(b, r, "cannot be noted");
+
+	r = rule_about_syn(chain);
+	expr_verdict(r, NFT_RETURN, NULL);
+	rule_put(b, r, NULL);
 
 	r = rule_new(chain);
 	expr_ct_state(r, CT_STATE_NEW | CT_STATE_ESTABLISHED);

@@ -35,6 +35,7 @@ static const char *const guard_names[GUARD_COUNTERS][2] = {
 	[GUARD_COOKIES] = { "cookies", "SYNs answered by a cookie" },
 	[GUARD_ANSWERS] = { "cookie-answers", "packets looked at for a cookie" },
 	[GUARD_PICKUP] = { "pickup", "packets of connections whose start was not seen" },
+	[GUARD_NO_MEMORY] = { "no-memory", "SYNs dropped, no memory to note that they are inspected" },
 };
 
 /**

@@ -30,6 +30,14 @@ def functions():
             for (start, name), (end, _) in zip(found, found[1:] + [(found[-1][0] + 4096, "")]) if ".cold" not in name}
 
 
+def of_kernel(name):
+    """Where a function of the kernel itself begins and ends."""
+    with open("/proc/kallsyms", encoding="ascii") as f:
+        found = sorted((int(words[0], 16), words[2]) for words in map(str.split, f) if words[1] in "tT")
+    start = next(address for address, called in found if called == name)
+    return start, next(address for address, _ in found if address > start)
+
+
 def put(**settings):
     for name, value in settings.items():
         with open(FAILSLAB + name.replace("_", "-"), "w", encoding="ascii") as f:

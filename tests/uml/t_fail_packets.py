@@ -120,6 +120,29 @@ def test_half_open():
         assert counters()["no-memory"] == before + 1, "not counted"
 
 
+def test_entry():
+    """no memory for what conntrack notes of a connection: its SYN is dropped, counted, and passes when it comes again"""
+    notes = failslab.of_kernel("nf_ct_ext_add")
+    for pickup in "drop", "pass":
+        rules(inspect(RULES).replace("inspect {", f"inspect {{\n\tpickup {pickup}"))
+        for times in 1, 2, 3, 4, 6:
+            for v6 in False, True:
+                forget()
+                with failslab.within(*notes, times) as failed:
+                    verdict = passed(mail(), v6, 20)
+                    assert failed(), "no allocation has failed"
+                assert verdict["ended"] == "well", f"{failed()} allocations have failed: {verdict}"
+        for v6 in False, True:
+            forget()
+            before = counters()
+            with failslab.within(*notes, -1):
+                passed(mail(), v6, 2)
+            after = counters()
+            assert after["connections"] == before["connections"], "a connection without notes"
+            assert after["table.no-memory"] > before["table.no-memory"], "not counted"
+            assert passed(mail(), v6, 20)["ended"] == "well", "no mail passes afterwards"
+
+
 def kernel_log():
     return subprocess.run(["dmesg"], check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -168,7 +191,7 @@ def main():
         try:
             lab.tests(*(site_test(site, what, mail) for site, what in SITES.items()),
                       *(site_test(site, what, violation) for site, what in TO_CLOSE.items()),
-                      test_half_open, test_log, test_nothing)
+                      test_half_open, test_entry, test_log, test_nothing)
         finally:
             monitor.kill()
 

@@ -94,7 +94,8 @@ static bool fin_ok(const struct esmtp_flow *fl, const struct esmtp_packet *pkt)
 
 /*
  * Cut off what is beyond the window. One byte at a closed window is a probe: whether the
- * receiver takes it nobody knows, so it is read and remembered like any other.
+ * receiver takes it nobody knows, so it is read and remembered like any other. Without payload
+ * nothing of a packet beyond the window (a FIN has a number, too) is taken, its ACK neither.
  * Returns false if nothing is left.
  */
 static bool trim(struct esmtp_session *s, const struct esmtp_flow *fl,
@@ -102,7 +103,7 @@ static bool trim(struct esmtp_session *s, const struct esmtp_flow *fl,
 {
 	u32 limit = fl->right + (fl->right == fl->acked);
 
-	if (!pkt->len || !after(pkt->seq + pkt->len, limit))
+	if (!after(pkt->seq + pkt->len, limit + !pkt->len))
 		return true;
 	esmtp_count(s->en, ESMTP_NC_OUTSIDE);
 	return before(pkt->seq, limit) &&

@@ -363,7 +363,8 @@ const struct esmtp_session *module_session(void)
 bool module_pass(const struct segment *seg, bool lost)
 {
 	const struct esmtp_session *s = module_session();
-	bool stale = seg->stale != STALE_NOT && (seg->len || seg->fin) && s && s->state == SESSION_OPEN;
+	bool stale = seg->stale != STALE_NOT && s && s->state == SESSION_OPEN;
+	struct esmtp_flow flow = stale ? s->flow[!seg->dir] : (struct esmtp_flow){ 0 };
 	struct early early = early_of(seg);
 	u32 thoff, n_read = model.stream[seg->dir].n_read;
 	struct sk_buff *skb = make_packet(seg, &thoff);
@@ -379,9 +380,11 @@ bool module_pass(const struct segment *seg, bool lost)
 	if (verdict == NF_ACCEPT)
 		passed(seg, skb, thoff, early, lost);
 	skb_destroy(skb);
-	/* Nothing is remembered of what its receiver does not take. */
-	if (stale)
+	/* Nothing is remembered of what its receiver does not take, what it acknowledges neither. */
+	if (stale) {
 		must(verdict != NF_ACCEPT && n_read == model.stream[seg->dir].n_read && kernel_memory.bytes <= bytes);
+		must(s->flow[!seg->dir].acked == flow.acked && s->flow[!seg->dir].right == flow.right);
+	}
 	if (module_session())
 		model_check(module_session(), kernel_memory.bytes, en.retained.counter - model.shape.others);
 	return verdict == NF_ACCEPT;

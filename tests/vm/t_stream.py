@@ -367,7 +367,7 @@ def test_false_rst():
 
 
 def test_false_ack():
-    """an acknowledgement of what was never sent frees nothing, and bytes outside of the window do not count"""
+    """an acknowledgement of what was never sent, or from outside of the window, frees nothing; nor do bytes there count"""
     lab.run("router", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_be_liberal=1")
     try:
         for v6 in False, True:
@@ -378,6 +378,13 @@ def test_false_ack():
             again(s, c, b"220 mx ESMTP\r\n", b"220 ********\r\n")
             s.drain()
             for far in 100000, 1 << 30, (1 << 31) - 20:
+                for flags in ACK, ACK | FIN:
+                    with grows(outside_window=1):
+                        c.send(flags=flags, seq=c.isn + 1 + far, ack=c.rcv)
+                        s.silent(0.1)
+                    c.snd = c.isn + 1
+                again(s, c, b"220 mx ESMTP\r\n", b"220 ********\r\n")
+                s.drain()
                 c.send(b"STARTTLS\r\n", seq=c.isn + 1 + far)
                 s.silent(0.1)
                 c.snd = c.isn + 1

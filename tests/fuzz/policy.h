@@ -27,6 +27,7 @@ static inline u64 argument(enum esmtp_match match, u32 from)
 static inline void make_policy(struct harness *h, u32 what, const enum esmtp_action *actions)
 {
 	u32 n = (what >> 16) % (RULES_MAX + 1);
+	enum esmtp_action action;
 	enum esmtp_match match;
 
 	h->policy.flags = what & ESMTP_POLICY_F_ALL;
@@ -38,7 +39,11 @@ static inline void make_policy(struct harness *h, u32 what, const enum esmtp_act
 		/* Of a field it has to be said which; pieces of a line that was masked in part differ by the cut. */
 		if (match == ESMTP_MATCH_HEADER_TEXT)
 			continue;
-		harness_rule(h, match, argument(match, what >> 4), actions[what >> 28 & 3], what & 1);
+		action = actions[what >> 28 & 3];
+		/* What is edited by rules. */
+		if (what & 4 && (match == ESMTP_MATCH_EHLO_KEYWORD || match == ESMTP_MATCH_CMD_VERB))
+			action = ESMTP_ACTION_MASK;
+		harness_rule(h, match, argument(match, what >> 4), action, what & 1);
 		if (what & 2 && match != ESMTP_MATCH_ANOMALY)
 			harness_not(h);
 	}

@@ -31,8 +31,6 @@ static size_t next_step(const u8 *data, size_t len, struct step *s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const enum esmtp_action actions[] = {
-		ESMTP_ACTION_COUNT, ESMTP_ACTION_DROP, ESMTP_ACTION_RESET, ESMTP_ACTION_COUNT };
 	static struct step steps[STEPS_MAX];
 	struct harness h;
 	size_t n = 0, at;
@@ -48,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	cuts = 1u + data[3];
 	harness_init(&h);
-	make_policy(&h, (u32)(data[0] | data[1] << 8 | data[2] << 16), actions);
+	make_policy(&h, (u32)(data[0] | data[1] << 8 | data[2] << 16));
+	h.tokens = data[3] % 4;
 	harness_run(&h, steps, n, (struct cut){ CUT_NONE, 0 });
 	harness_one_cut(&h, steps, n, (struct cut){ CUT_BYTES, 0 });
 	harness_one_cut(&h, steps, n, (struct cut){ CUT_AT, cuts % all });

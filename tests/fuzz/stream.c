@@ -167,24 +167,8 @@ static void make_shape(struct shape *sh, const struct esmtp_policy *policy, u8 w
 	};
 }
 
-/* An action that is not for every match is taken back where it is not. */
-static void prepare(struct harness *h)
-{
-	u32 bad;
-
-	h->policy.rules = h->rules;
-	h->policy.conds = h->conds;
-	h->policy.order = h->order;
-	while (esmtp_policy_prepare(&h->policy, &bad)) {
-		must(h->rules[bad].action != ESMTP_ACTION_RESET);
-		h->rules[bad].action = ESMTP_ACTION_RESET;
-	}
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const enum esmtp_action actions[] = {
-		ESMTP_ACTION_COUNT, ESMTP_ACTION_DROP, ESMTP_ACTION_RESET, ESMTP_ACTION_REPLY };
 	struct input in = { data + 5, len - 5 };
 	struct harness h;
 	struct shape sh;
@@ -193,8 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 6 || len > INPUT_MAX)
 		return 0;
 	harness_init(&h);
-	make_policy(&h, (u32)(data[0] | data[1] << 8 | data[2] << 16), actions);
-	prepare(&h);
+	make_policy(&h, (u32)(data[0] | data[1] << 8 | data[2] << 16));
 	make_shape(&sh, &h.policy, data[3], data[4]);
 	model_begin(&sh);
 	module_begin(&sh);

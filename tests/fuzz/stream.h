@@ -88,6 +88,8 @@ struct segment {
  * @n_read: how much
  * @left: bytes that have passed, in their turn or early
  * @has_left: whether
+ * @kept: bytes that came early and were copied, and then did not pass because there was no memory to cut the packet
+ * @has_kept: whether
  * @got: bytes that the receiver has
  * @has_got: whether
  * @n_got: so many without a gap: the application has read them
@@ -108,6 +110,8 @@ struct stream {
 	u32 n_read;
 	u8 left[STREAM_MAX];
 	bool has_left[STREAM_MAX];
+	u8 kept[STREAM_MAX];
+	bool has_kept[STREAM_MAX];
 	u8 got[STREAM_MAX];
 	bool has_got[STREAM_MAX];
 	u32 n_got;
@@ -145,6 +149,8 @@ void model_begin(const struct shape *shape);
 void model_passed(const struct segment *seg, const u8 *bytes, u32 len, bool fin);
 /* So much of one passes before its turn, of which the engine has said this (with the octets of a chunk). */
 void model_early(const struct segment *seg, u32 len, enum esmtp_ahead ahead, u64 chunk);
+/* One that came before its turn does not pass because a block of memory was refused. */
+void model_refused(const struct segment *seg);
 void model_received(const struct segment *seg, const u8 *bytes, u32 len, bool fin);
 /* The module has sent bytes of its own in the server's name. */
 void model_answered(u32 at, const u8 *bytes, u32 len);

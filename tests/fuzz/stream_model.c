@@ -23,6 +23,7 @@ void model_begin(const struct shape *shape)
 
 		memset(st->has_left, 0, sizeof(st->has_left));
 		memset(st->has_got, 0, sizeof(st->has_got));
+		memset(st->has_kept, 0, sizeof(st->has_kept));
 		st->n_said = st->n_wanted = st->n_read = st->n_got = 0;
 		st->edge = st->told = 0;
 		st->free = st->fin_at = NEVER;
@@ -47,6 +48,8 @@ static void check_fed(const struct stream *st, const u8 *bytes, u32 len)
 			must(bytes[i] == st->left[at] || model.monitor);
 			continue;
 		}
+		if (st->has_kept[at] && bytes[i] == st->kept[at])
+			continue;
 		must(at >= now->at && at - now->at < now->len);
 		must(bytes[i] == now->bytes[at - now->at] || model.monitor);
 	}
@@ -136,6 +139,19 @@ void model_passed(const struct segment *seg, const u8 *bytes, u32 len, bool fin)
 			continue;
 		st->has_left[at] = true;
 		st->left[at] = bytes[i];
+	}
+}
+
+void model_refused(const struct segment *seg)
+{
+	struct stream *st = &model.stream[seg->dir];
+	u32 at;
+
+	for (at = seg->at; at < seg->at + seg->len; at++) {
+		if (st->has_left[at] || st->has_kept[at])
+			continue;
+		st->has_kept[at] = true;
+		st->kept[at] = seg->bytes[at - seg->at];
 	}
 }
 

@@ -28,6 +28,7 @@ static struct dst_entry route[ESMTP_DIRS];
 static u64 counters[__ESMTP_NC_MAX];
 static u64 events[__ESMTP_EVENT_MAX];
 static u32 clock[ESMTP_DIRS];
+static u32 asked;
 
 u64 module_count(enum esmtp_ns_counter c)
 {
@@ -66,8 +67,8 @@ void esmtp_policy_put(struct esmtp_ns_policy *p)
 
 bool esmtp_policy_within_rate(struct esmtp_ns_policy *p, u32 i)
 {
-	must(i < p->engine.n_rules);
-	return true;
+	must(i < p->engine.n_rules && p->engine.rules[i].action == ESMTP_ACTION_RATE_LIMIT);
+	return ++asked & 3;
 }
 
 void esmtp_policy_count(struct esmtp_ns_policy *p, enum esmtp_policy_counter c, u64 n)
@@ -368,7 +369,7 @@ bool module_pass(const struct segment *seg, bool lost)
 	struct early early = early_of(seg);
 	u32 thoff, n_read = model.stream[seg->dir].n_read;
 	struct sk_buff *skb = make_packet(seg, &thoff);
-	long bytes = kernel_memory.bytes;
+	long bytes = kernel_memory.bytes, until = kernel_memory.until_failure;
 	int verdict;
 
 	track(seg);
@@ -379,6 +380,8 @@ bool module_pass(const struct segment *seg, bool lost)
 	model.now = NULL;
 	if (verdict == NF_ACCEPT)
 		passed(seg, skb, thoff, early, lost);
+	else if (early.is && seg->stale == STALE_NOT && until >= 0 && kernel_memory.until_failure < 0)
+		model_refused(seg);
 	skb_destroy(skb);
 	/* Nothing is remembered of what its receiver does not take, what it acknowledges neither. */
 	if (stale) {
@@ -421,6 +424,7 @@ void module_begin(const struct shape *shape)
 	jiffies = 1000 * HZ;
 	memset(counters, 0, sizeof(counters));
 	memset(events, 0, sizeof(events));
+	asked = 0;
 	net.ct.sysctl_checksum = 0;
 	memset(&en, 0, sizeof(en));
 	en.net = &net;

@@ -22,6 +22,10 @@ SETS = {ESMTP_MATCH_EHLO_KEYWORD: __ESMTP_KW_MAX, ESMTP_MATCH_CMD_VERB: __ESMTP_
 FACTS = (ESMTP_MATCH_DECLARED_SIZE, ESMTP_MATCH_SPECIAL_CHARACTER)
 TEXTS = (ESMTP_MATCH_SENDER_TEXT, ESMTP_MATCH_RECIPIENT_TEXT, ESMTP_MATCH_MIME_TYPE_TEXT, ESMTP_MATCH_HEADER_TEXT,
          ESMTP_MATCH_MAIL_RELAY, ESMTP_MATCH_MIME_FILENAME_TEXT)
+MASKED = (ESMTP_MATCH_EHLO_KEYWORD, ESMTP_MATCH_CMD_VERB)
+ANSWERED = (ESMTP_MATCH_CMD_LINE_LENGTH, ESMTP_MATCH_CMD_RCPT_COUNT, ESMTP_MATCH_SENDER_LENGTH, ESMTP_MATCH_CMD_VERB,
+            ESMTP_MATCH_INVALID_RCPT_COUNT, ESMTP_MATCH_SPECIAL_CHARACTER, ESMTP_MATCH_SENDER_TEXT, ESMTP_MATCH_RECIPIENT_TEXT,
+            ESMTP_MATCH_MAIL_RELAY)
 COMMANDS = tuple(n for n in range(1, __ESMTP_CMD_MAX) if n != ESMTP_CMD_EVENT)
 STEPS = (("S", b"220 mx\r\n"), ("C", b"EHLO c\r\n"), ("S", b"250-mx\r\n250-SIZE 5\r\n250 X\r\n"), ("C", b"MAIL FROM:<ab@c> SIZE=9\r\n"),
          ("S", b"250 ok\r\n"), ("C", b"RCPT TO:<b@ab>\r\nNO|OP \xff\0\n"), ("S", b"250 ok\r\n250 ok\r\n"), ("C", b"DATA\r\n"), ("S", b"354 go\r\n"),
@@ -31,8 +35,8 @@ STEPS = (("S", b"220 mx\r\n"), ("C", b"EHLO c\r\n"), ("S", b"250-mx\r\n250-SIZE 
 #
 # What is right.
 #
-def a_condition(tables):
-    m = rnd.randrange(1, __ESMTP_MATCH_MAX)
+def a_condition(tables, among=range(1, __ESMTP_MATCH_MAX)):
+    m = rnd.choice(among)
     attrs = [match(m)]
     if m in SETS:
         attrs.append(members(rnd.randrange(1, 1 << SETS[m])))
@@ -47,10 +51,23 @@ def a_condition(tables):
     return cond(*attrs)
 
 
+def an_action():
+    """What a rule does, what belongs to that, and the matches that it may stand with."""
+    kind = rnd.randrange(10)
+    if kind == 0:
+        return [action(ESMTP_ACTION_MASK)], MASKED
+    if kind == 1:
+        said = [code(rnd.choice((450, 554))), words(b"5.7.1 not so" + bytes(rnd.randrange(2)))]
+        return [action(ESMTP_ACTION_REPLY), *rnd.sample(said, rnd.randrange(3))], ANSWERED
+    if kind == 2:
+        return [action(ESMTP_ACTION_RATE_LIMIT), *rate(rnd.choice((1, 60)), rnd.choice((1, 60)), rnd.choice((1, 3)))], ANSWERED
+    return [action(rnd.choice((ESMTP_ACTION_COUNT,) * 4 + (ESMTP_ACTION_DROP, ESMTP_ACTION_RESET)))], range(1, __ESMTP_MATCH_MAX)
+
+
 def a_rule(tables):
-    many = [a_condition(tables) for _ in range(rnd.choice((1, 1, 1, 2)))]
-    act = rnd.choice((ESMTP_ACTION_COUNT,) * 4 + (ESMTP_ACTION_DROP, ESMTP_ACTION_RESET))
-    return rule(conds(*many), action(act), *([Attr(ESMTP_A_RULE_LOG)] if rnd.random() < 0.3 else []))
+    does, among = an_action()
+    many = [a_condition(tables, among) for _ in range(1 if among is MASKED else rnd.choice((1, 1, 1, 2)))]
+    return rule(conds(*many), *does, *([Attr(ESMTP_A_RULE_LOG)] if rnd.random() < 0.3 else []))
 
 
 def a_policy(called, tables):

@@ -250,7 +250,8 @@ def test_lost_rst():
                 lab.nft(LOSES, name)
             with listen(v6=v6) as lst:
                 c, s = opened(lst, SERVER[v6])
-                with grows(closed=1, rst_sent=(4, 9)):
+                # On a slow machine the four of holes() end meanwhile.
+                with grows(closed=1, rst_sent=(4, 9 + 8)):
                     c.sendall(LONG)
                     is_reset(c, 5)      # it has sent its line again
                     # A client that sends its line a third time has had the server reset again.

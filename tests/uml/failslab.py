@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Allocations of the kernel that fail (Documentation/fault-injection): of which functions of the module, and how many."""
 import contextlib
+import pathlib
 import re
 import subprocess
 
@@ -36,6 +37,18 @@ def of_kernel(name):
         found = sorted((int(words[0], 16), words[2]) for words in map(str.split, f) if words[1] in "tT")
     start = next(address for address, called in found if called == name)
     return start, next(address for address, _ in found if address > start)
+
+
+@contextlib.contextmanager
+def warnings_allowed():
+    """What a test is about makes the kernel warn; it does not end there. The log is looked at by the test."""
+    path = pathlib.Path("/proc/sys/kernel/panic_on_warn")
+    before = path.read_text(encoding="ascii")
+    path.write_text("0", encoding="ascii")
+    try:
+        yield
+    finally:
+        path.write_text(before, encoding="ascii")
 
 
 def put(**settings):

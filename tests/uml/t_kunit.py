@@ -6,18 +6,16 @@ import re
 import subprocess
 import sys
 
+import failslab
+
 MODULE = "/job/esmtp_kunit.ko"
 # Bytes behind the end of a packet are refused with a warning, once at each place.
 WARNS = ["esmtp_packet_cut", "esmtp_packet_write"]
 
 
-def panic_on_warn(value):
-    with open("/proc/sys/kernel/panic_on_warn", "w", encoding="ascii") as f:
-        f.write(value)
-
-
 def results(log):
-    """Suite, case, whether it is good, and what is said of it; a case that is planned and has no result is none of the good ones."""
+    """Suite, case, whether it is good, and what is said of it; a case that is planned and has no result,
+    or was skipped, is none of the good ones."""
     suite, planned, found, said = None, 0, [], []
     for line in log:
         if begun := re.match(r"\s*# Subtest: (\S+)", line):
@@ -25,7 +23,7 @@ def results(log):
         elif plan := re.match(r"\s+1\.\.(\d+)", line):
             planned += int(plan[1])
         elif case := re.match(r"\s+(ok|not ok) \d+ (?:- )?(?:test_)?(\w+)", line):
-            found.append((suite, case[2], case[1] == "ok", said))
+            found.append((suite, case[2], case[1] == "ok" and "# SKIP" not in line, said))
             said = []
         elif suite and not re.match(r"(not )?ok ", line):
             said.append(line.strip())
@@ -47,10 +45,9 @@ def warnings(log):
 
 def main():
     subprocess.run(["dmesg", "--clear"], check=True)
-    panic_on_warn("0")
-    subprocess.run(["insmod", MODULE], check=True)
-    subprocess.run(["rmmod", "esmtp_kunit"], check=True)
-    panic_on_warn("1")
+    with failslab.warnings_allowed():
+        subprocess.run(["insmod", MODULE], check=True)
+        subprocess.run(["rmmod", "esmtp_kunit"], check=True)
     log = kernel_log()
     failed = 0
     for suite, case, good, said in results(log):

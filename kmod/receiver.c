@@ -22,9 +22,6 @@ void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack)
 {
 	struct esmtp_chunk *c, *tmp;
 
-	/* What was never sent is not acknowledged; in bypass nobody counts any more. */
-	if (s->state == SESSION_OPEN && after(ack, esmtp_flow_end(fl)))
-		return;
 	if (after(ack, fl->acked))
 		fl->acked = ack;
 	list_for_each_entry_safe(c, tmp, &fl->chunks, node) {
@@ -139,16 +136,14 @@ bool esmtp_receivable(struct esmtp_session *s, struct esmtp_packet *pkt)
 }
 
 /*
- * Lower the window of @pkt so that its right edge is at @allowed, or a little behind it where
- * the scale cannot say that. Returns 0 or -ENOMEM.
+ * Lower the window of @pkt so that its right edge is at @allowed, which is behind its ACK, or a
+ * little behind that where the scale cannot say it. Returns 0 or -ENOMEM.
  */
 static int lower(struct esmtp_net *en, struct esmtp_packet *pkt, u32 allowed,
 		 u8 scale)
 {
-	u32 window = 0;
+	u32 window = DIV_ROUND_UP(allowed - pkt->ack, 1u << scale);
 
-	if (after(allowed, pkt->ack))
-		window = DIV_ROUND_UP(allowed - pkt->ack, 1u << scale);
 	if (window >= pkt->window)
 		return 0;
 	esmtp_count(en, ESMTP_NC_WINDOW);

@@ -407,7 +407,8 @@ bool esmtp_receivable(struct esmtp_session *s, struct esmtp_packet *pkt);
  * esmtp_flow_acked() - what the receiver has is needed no more
  * @s: session
  * @fl: one of its flows
- * @ack: sequence number up to which it was acknowledged
+ * @ack: sequence number up to which it was acknowledged; while the session is open by a packet that
+ *	esmtp_receivable() has let by, so no further than what has passed
  */
 void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack);
 

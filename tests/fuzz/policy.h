@@ -79,14 +79,13 @@ static inline void mend_rule(struct esmtp_rule *rule, struct esmtp_cond *c)
 /* One rule after the other, by a walk that the input begins. */
 static inline void make_policy(struct harness *h, u32 what)
 {
-	u32 n = (what >> 16) % (RULES_MAX + 1), bad;
+	u32 n = (what >> 16) % (RULES_MAX + 1), state = what | 1u << 31, bad;
 
 	h->policy.flags = what & ESMTP_POLICY_F_ALL;
 	h->policy.verbs = what & 0x8000 ? ESMTP_VERBS_ALL : ESMTP_VERBS_ASA;
 	harness_no_rules(h);
 	while (n--) {
-		what = what * 1103515245 + 12345;
-		make_rule(h, what);
+		make_rule(h, harness_random(&state));
 	}
 	h->policy.rules = h->rules;
 	h->policy.conds = h->conds;

@@ -15,6 +15,7 @@
 #include "policy.h"
 
 #define INPUT_MAX	4096
+#define STAMP_LIFE	(2147u * HZ)	/* RFC 7323 §5.5 */
 
 /* What is odd about a segment. */
 #define ODD_OTHER	1	/* other bytes than those said */
@@ -43,13 +44,14 @@ static u8 next(struct input *in)
 	return in->len ? in->len--, *in->p++ : 0;
 }
 
-/* A clock is wrong where there is one that is known. */
+/* A clock is wrong where there is one that is known, and was heard not too long ago. */
 static enum stale stale_of(enum esmtp_dir dir, u8 salt)
 {
 	const struct esmtp_session *s = module_session();
 	enum stale stale = 1 + salt % (__STALE_MAX - 1);
 
-	if (stale < STALE_CLOCK || (s && s->stamped && s->flow[dir].flags & FLOW_STAMPED))
+	if (stale < STALE_CLOCK || (s && s->stamped && s->flow[dir].flags & FLOW_STAMPED &&
+				    (stale == STALE_NO_CLOCK || (u32)jiffies - s->flow[dir].stamp_at <= STAMP_LIFE)))
 		return stale;
 	return STALE_NO_ACK;
 }

@@ -173,14 +173,15 @@ static u32 put_header(const struct segment *seg, u8 *buf)
 
 static void put_stamp(const struct segment *seg, u8 *p)
 {
-	u32 now = ++clock[seg->dir];
+	/* Some stand still, and segments may overtake one another by a tick. */
+	u32 now = clock[seg->dir] += seg->at % 5 ? 1 : 0;
 
 	memset(p, TCPOPT_NOP, OPTIONS);
 	if (seg->stale == STALE_NO_CLOCK)
 		return;
 	p[2] = TCPOPT_TIMESTAMP;
 	p[3] = TCPOLEN_TIMESTAMP;
-	put_unaligned_be32(seg->stale == STALE_CLOCK ? now - 100000 : now, p + 4);
+	put_unaligned_be32(seg->stale == STALE_CLOCK ? now - 100000 : now - (seg->at % 7 == 3), p + 4);
 	put_unaligned_be32(clock[!seg->dir], p + 8);
 }
 

@@ -10,6 +10,7 @@ import failslab
 import lab
 from lab import SERVER, counters, inspect, listen, rules
 from load import CLIENT, SERVER as SERVES, Connection, Dialogue
+from nflog import Group
 
 SOURCE = {False: "10.0.1.2", True: "fd00:1::2"}
 LINE = b"0123456789abcde\r\n"
@@ -22,6 +23,8 @@ SITES = {"esmtp_session_find": "a session",
          "esmtp_netlink_event": "a message to who listens"}
 # Of these nothing but a message is lost.
 ONLY_TOLD = "esmtp_event_note", "esmtp_netlink_event"
+# Who has the kernel ask, by which of its functions.
+BY_KERNEL = {"group_note": "nf_log_packet", "find_route": "nf_route"}
 TO_CLOSE = {"alloc": "a RST of our own", "esmtp_answer_begin": "an answer in the server's stead"}
 
 
@@ -170,6 +173,52 @@ def test_log():
         log_everywhere(0)
 
 
+def test_log_packet():
+    """no memory for a packet that is to be logged: the mail arrives, and the next ones are logged"""
+    rules(inspect(RULES.replace("tls deny", "tls deny\n\tlog group 7", 1)))
+    group = Group(7)
+    for v6 in False, True:
+        forget()
+        with failslab.within(*failslab.of_kernel(BY_KERNEL["group_note"]), 1000) as failed:
+            verdict = passed(mail(), v6, 20)
+            assert failed(), "no allocation has failed"
+        assert verdict["ended"] == "well", verdict
+        assert not group.packet(0.2), "a packet without memory"
+        passed(mail(), v6, 20)
+        assert group.packet(), "nothing is logged afterwards"
+        while group.packet(0.2):
+            pass
+    group.close()
+
+
+def bad_greeting():
+    """A server whose first bytes close: nothing has passed to it that a route could be taken from."""
+    d = Dialogue("bad greeting")
+    d.steps[SERVES].append((0, 0, b"354 go\r\n"))
+    d.resets = True
+    return d
+
+
+def test_route():
+    """no memory for the route of a RST: it is counted, nothing passes, and afterwards one is sent"""
+    rules(inspect(RULES))
+    route = failslab.of_kernel(BY_KERNEL["find_route"])
+    # Of IPv6 the route that the SYN has taken is found again, which wants none.
+    for times in 1, 1000:
+        forget()
+        # A route that was found before is used again.
+        lab.run("router", "ip", "route", "flush", "cache")
+        before = counters()["rst-failed"]
+        with failslab.within(*route, times) as failed:
+            passed(bad_greeting(), False, 2)
+            assert failed(), "no allocation has failed"
+        assert counters()["rst-failed"] > before, "not counted"
+    forget()
+    before = counters()["rst-sent"]
+    passed(bad_greeting(), False, 2)
+    assert counters()["rst-sent"] >= before + 2, "no RSTs afterwards"
+
+
 def test_nothing():
     """no memory for anything"""
     rules(inspect(RULES))
@@ -191,7 +240,8 @@ def main():
         try:
             lab.tests(*(site_test(site, what, mail) for site, what in SITES.items()),
                       *(site_test(site, what, violation) for site, what in TO_CLOSE.items()),
-                      test_half_open, test_entry, test_log, test_nothing)
+                      test_half_open, test_entry, test_log, test_log_packet, test_route,
+                      test_nothing)
         finally:
             monitor.kill()
 

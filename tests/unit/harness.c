@@ -606,10 +606,12 @@ static size_t complete(const struct bytes *b)
  * @len: bytes before this one
  * @masked: it is masked where its uncut twin is not: "VRFYING" that was cut behind "VRFY" could have been that;
  *	then all the rest of it is
+ * @edited: one of its bytes is, so what follows has not gone ahead
  */
 struct line {
 	size_t len;
 	bool masked;
+	bool edited;
 };
 
 /* What passed is what passed uncut, but for first letters that had gone ahead; a keyword without them needs no letter
@@ -621,12 +623,16 @@ static bool same_byte(const struct line *line, u8 said, u8 uncut, u8 cut)
 
 	if (line->masked)
 		return cut == (end ? said : 'X');
-	return cut == uncut || (line->len < AHEAD_MAX && cut == said) ||
-	       cut == 'X';
+	if (cut == uncut)
+		return true;
+	if (cut == 'X' && !end &&
+	    (uncut != said || line->len < AHEAD_MAX))
+		return true;
+	return cut == said && line->len < AHEAD_MAX && !line->edited;
 }
 
 static bool same_bytes(const struct harness *model, const struct harness *h,
-		       int dir, size_t n)
+		       int dir, size_t n, bool *in_vain)
 {
 	struct line line = { 0 };
 	u8 said, uncut, cut;
@@ -639,7 +645,9 @@ static bool same_bytes(const struct harness *model, const struct harness *h,
 		if (!same_byte(&line, said, uncut, cut))
 			return false;
 		line.len++;
+		line.edited |= cut != said;
 		line.masked |= cut == 'X' && uncut == said && cut != said;
+		*in_vain |= line.masked && dir == ESMTP_DIR_CLIENT;
 		if (said == '\n')
 			line = (struct line){ 0 };
 	}
@@ -654,12 +662,13 @@ static const char *differ_in_bytes(const struct harness *model,
 {
 	const struct bytes *a = &model->out[dir], *b = &h->out[dir];
 	size_t i, n = a->n < b->n ? a->n : b->n;
+	bool in_vain = false;
 
 	if (complete(a) != complete(b))
 		return "complete lines";
 	if (b->n != a->n && !model->verdict && !model->engine.latched)
 		return "number of bytes";
-	if (!same_bytes(model, h, dir, n))
+	if (!same_bytes(model, h, dir, n, &in_vain))
 		return "bytes";
 	if (dir == ESMTP_DIR_SERVER)
 		return NULL;
@@ -698,6 +707,17 @@ static void print_run(const struct harness *model, const struct step *steps,
 			    (const u8 *)steps[i].data, steps[i].len);
 }
 
+/* What is said of a line that was masked in vain is about another line, so all may be another from there on. */
+static bool masked_in_vain(const struct harness *model, const struct harness *h)
+{
+	size_t a = model->out[ESMTP_DIR_CLIENT].n;
+	size_t b = h->out[ESMTP_DIR_CLIENT].n;
+	bool in_vain = false;
+
+	return same_bytes(model, h, ESMTP_DIR_CLIENT, a < b ? a : b,
+			  &in_vain) && in_vain;
+}
+
 static void compare(const struct harness *model, const struct harness *h,
 		    const char *how, const struct step *steps, size_t n)
 {
@@ -717,7 +737,7 @@ static void compare(const struct harness *model, const struct harness *h,
 		what = differ_in_bytes(model, h, ESMTP_DIR_CLIENT);
 	if (!what)
 		what = differ_in_bytes(model, h, ESMTP_DIR_SERVER);
-	if (!what)
+	if (!what || masked_in_vain(model, h))
 		return;
 	print_run(model, steps, n);
 	print_events("uncut", model);

@@ -31,6 +31,15 @@ void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack)
 	}
 }
 
+/* RFC 9293 §3.10.7.4: of a packet in front of the window nothing counts, neither its ACK nor its window. */
+bool esmtp_ack_counts(const struct esmtp_session *s,
+		      const struct esmtp_packet *pkt)
+{
+	return pkt->has_ack &&
+	       !before(pkt->seq + pkt->len + pkt->fin,
+		       s->flow[pkt->dir].acked);
+}
+
 /* RFC 5961 §5.2 */
 static bool ack_ok(const struct esmtp_session *s,
 		   const struct esmtp_packet *pkt)
@@ -157,9 +166,10 @@ int esmtp_window_lower(struct esmtp_session *s, struct esmtp_packet *pkt)
 	u32 allowed;
 	int err;
 
-	if (after(edge, fl->right))
+	if (after(edge, fl->right) && esmtp_ack_counts(s, pkt))
 		fl->right = edge;
-	allowed = fl->acked + esmtp_chunk_window(s);
+	allowed = after(pkt->ack, fl->acked) ? pkt->ack : fl->acked;
+	allowed += esmtp_chunk_window(s);
 	if (before(allowed, fl->edge))
 		allowed = fl->edge;
 	err = lower(s->en, pkt, allowed, fl->scale);

@@ -412,6 +412,18 @@ bool esmtp_receivable(struct esmtp_session *s, struct esmtp_packet *pkt);
  */
 void esmtp_flow_acked(struct esmtp_session *s, struct esmtp_flow *fl, u32 ack);
 
+/**
+ * esmtp_ack_counts() - whether the receiver of a packet believes its acknowledgement and its window
+ * @s: session
+ * @pkt: packet that esmtp_receivable() has let by, if the session is open
+ *
+ * Some do not that is in front of their window (a keep-alive), and what it acknowledges comes again.
+ *
+ * Return: true if all do.
+ */
+bool esmtp_ack_counts(const struct esmtp_session *s,
+		      const struct esmtp_packet *pkt);
+
 /** esmtp_flow_end() - the number that the receiver of @fl expects: behind all that has passed */
 static inline u32 esmtp_flow_end(const struct esmtp_flow *fl)
 {

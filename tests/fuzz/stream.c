@@ -67,7 +67,11 @@ static void send(enum esmtp_dir dir, u32 at, u32 len, u8 odd, u8 salt)
 	seg.len = len;
 	seg.fin = odd & ODD_FIN;
 	seg.stale = odd & ODD_STALE ? stale_of(dir, salt) : STALE_NOT;
-	for (i = 0; i < len; i++)
+	if (seg.stale == STALE_BEFORE) {
+		seg.len = 0;
+		seg.fin = false;
+	}
+	for (i = 0; i < seg.len; i++)
 		seg.bytes[i] = odd & ODD_OTHER ? (u8)other[(at + i + salt) % (sizeof(other) - 1)] : st->said[at + i];
 	if (seg.stale == STALE_NOT) {
 		model.forged |= (odd & ODD_OTHER) != 0;

@@ -51,7 +51,8 @@ enum stale {
 	STALE_ACK_AHEAD,	/* acknowledges what was never sent */
 	STALE_ACK_OLD,		/* acknowledges less than any window ago */
 	STALE_NO_ACK,
-	STALE_OUTSIDE,		/* not in the window */
+	STALE_OUTSIDE,		/* behind the window */
+	STALE_BEFORE,		/* in front of it, a keep-alive: passes, but what it acknowledges comes again */
 	STALE_CLOCK,		/* timestamp of long ago, where they were agreed on */
 	STALE_NO_CLOCK,		/* none */
 	__STALE_MAX,

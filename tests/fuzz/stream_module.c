@@ -191,11 +191,21 @@ static u32 ack_of(const struct segment *seg)
 	const struct stream *other = &model.stream[!seg->dir];
 	u32 ack = model.shape.isn[!seg->dir] + 1 + other->n_got + (other->n_got == other->fin_at);
 
+	if (seg->stale == STALE_BEFORE)
+		return model.shape.isn[!seg->dir] + 1 + other->n_read;
 	if (seg->stale == STALE_ACK_AHEAD)
 		return ack + STREAM_MAX + 2;
 	if (seg->stale == STALE_ACK_OLD)
 		return ack - STREAM_MAX - (66000u << model.shape.scale) - 2 * model.shape.window;
 	return ack;
+}
+
+/* Who has said its last says the number behind it. */
+static u32 seq_of(const struct segment *seg)
+{
+	bool over = !seg->len && !seg->fin && model.stream[seg->dir].fin_at <= seg->at;
+
+	return model.shape.isn[seg->dir] + 1 + seg->at + over;
 }
 
 static void put_tcp(const struct segment *seg, u8 *buf)
@@ -204,7 +214,7 @@ static void put_tcp(const struct segment *seg, u8 *buf)
 	struct tcphdr th = {
 		.source = htons(seg->dir ? PORT : 40000),
 		.dest = htons(seg->dir ? 40000 : PORT),
-		.seq = htonl(sh->isn[seg->dir] + !seg->syn + seg->at * !seg->syn),
+		.seq = htonl(seg->syn ? sh->isn[seg->dir] : seq_of(seg)),
 		.ack_seq = htonl(ack_of(seg)),
 		.doff = (sizeof(th) + OPTIONS * sh->stamped) / 4,
 		.fin = seg->fin,
@@ -218,6 +228,8 @@ static void put_tcp(const struct segment *seg, u8 *buf)
 		th.ack = seg->dir;
 		th.ack_seq = htonl(seg->dir ? sh->isn[!seg->dir] + 1 : 0);
 	}
+	if (seg->stale == STALE_BEFORE)
+		th.seq = htonl(sh->isn[seg->dir]);
 	if (seg->stale == STALE_OUTSIDE)
 		th.seq = htonl(sh->isn[seg->dir] + 1 + seg->at + 2 * sh->window + 2 * STREAM_MAX);
 	memcpy(buf, &th, sizeof(th));
@@ -344,7 +356,7 @@ static void passed(const struct segment *seg, const struct sk_buff *skb, u32 tho
 	check_packet(skb, buf, thoff);
 	start = thoff + th->doff * 4;
 	must(th->syn == seg->syn);
-	must(seg->syn || seg->stale != STALE_NOT || ntohl(th->seq) == model.shape.isn[seg->dir] + 1 + seg->at);
+	must(seg->syn || seg->stale != STALE_NOT || ntohl(th->seq) == seq_of(seg));
 	check_window(seg, th);
 	if (seg->stale != STALE_NOT || seg->syn)
 		return;
@@ -365,8 +377,8 @@ const struct esmtp_session *module_session(void)
 bool module_pass(const struct segment *seg, bool lost)
 {
 	const struct esmtp_session *s = module_session();
-	bool stale = seg->stale != STALE_NOT && s && s->state == SESSION_OPEN;
-	struct esmtp_flow flow = stale ? s->flow[!seg->dir] : (struct esmtp_flow){ 0 };
+	bool stale = seg->stale != STALE_NOT && seg->stale != STALE_BEFORE && s && s->state == SESSION_OPEN;
+	struct esmtp_flow flow = s ? s->flow[!seg->dir] : (struct esmtp_flow){ 0 };
 	struct early early = early_of(seg);
 	u32 thoff, n_read = model.stream[seg->dir].n_read;
 	struct sk_buff *skb = make_packet(seg, &thoff);
@@ -389,6 +401,11 @@ bool module_pass(const struct segment *seg, bool lost)
 		must(verdict != NF_ACCEPT && n_read == model.stream[seg->dir].n_read && kernel_memory.bytes <= bytes);
 		must(s->flow[!seg->dir].acked == flow.acked && s->flow[!seg->dir].right == flow.right);
 	}
+	/* What does not pass acknowledges nothing; nor does what comes from before the window, a keep-alive. */
+	if (s && s->state == SESSION_OPEN && ((early.is && verdict != NF_ACCEPT) || seg->stale == STALE_BEFORE))
+		must(s->flow[!seg->dir].acked == flow.acked);
+	if (s && s->state == SESSION_OPEN && seg->stale == STALE_BEFORE)
+		must(s->flow[!seg->dir].right == flow.right);
 	if (module_session())
 		model_check(module_session(), kernel_memory.bytes, en.retained.counter - model.shape.others);
 	return verdict == NF_ACCEPT;

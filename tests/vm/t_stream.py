@@ -393,6 +393,26 @@ def test_false_ack():
         lab.run("router", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_be_liberal=0")
 
 
+def test_unheard_ack():
+    """an acknowledgement that its receiver does not hear of, or not believe, frees nothing: what is repeated is edited again"""
+    line, want = b"220 mx ESMTP\r\n", b"220 ********\r\n"
+    for v6 in False, True:
+        c, s = raw_pair(v6)
+        s.send(line)
+        c.want(want)
+        # A keep-alive, in front of the window: it passes.
+        c.send(flags=ACK, seq=c.isn, ack=c.rcv)
+        assert s.get(1), "a keep-alive does not pass"
+        again(s, c, line, want)
+        # A command ahead of its turn, a FIN: neither does.
+        for data, flags in (b"NOOP\r\n", ACK | PSH), (b"", ACK | FIN):
+            c.send(data, flags=flags, seq=c.isn + 101, ack=c.rcv)
+            s.silent(0.2)
+            again(s, c, line, want)
+        c.snd = c.isn + 1
+        talk(c, s, b"STARTTLS\r\n", b"XXXXXXXX\r\n")
+
+
 def test_pipelined():
     """more commands in one go than replies can be noted for; both directions at once"""
     lines = [b"NOOP\r\n", b"STARTTLS\r\n", b"RSET\r\n"] * 30

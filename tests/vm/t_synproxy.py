@@ -76,8 +76,9 @@ def replied(target):
     same("reset", server.session().wait())
     clock = stamps(packets, sport)
     assert len(clock) > 4, clock
+    # Two processors may hand over two packets the other way round.
     for earlier, later in zip(clock, clock[1:]):
-        assert (later - earlier) % (1 << 32) < 60000, f"the server's clock: {clock}"
+        assert (later - earlier + 100) % (1 << 32) < 60000, f"the server's clock: {clock}"
 
 
 shell("lab_up")

@@ -424,41 +424,29 @@ static unsigned int segment(struct esmtp_session *s, struct esmtp_packet *pkt,
 	return pass(s, pkt);
 }
 
-/*
- * A packet ahead of its turn. If it does not pass nobody hears of its ACK, and what that
- * acknowledges comes again.
- */
-static unsigned int ahead(struct esmtp_session *s, struct esmtp_packet *pkt,
-			  struct list_head *notes)
-{
-	bool counts = esmtp_ack_counts(s, pkt);
-	u32 ack = pkt->ack;
-	unsigned int verdict = segment(s, pkt, notes);
-
-	if (verdict == NF_ACCEPT && counts && s->state < SESSION_CLOSED)
-		esmtp_flow_acked(s, &s->flow[!pkt->dir], ack);
-	return verdict;
-}
-
 unsigned int esmtp_stream_packet(struct esmtp_session *s,
 				 struct esmtp_packet *pkt,
 				 struct list_head *notes)
 {
 	bool open = s->state == SESSION_OPEN, early;
+	struct esmtp_flow *other = &s->flow[!pkt->dir];
+	unsigned int verdict;
 
 	if (open && !esmtp_receivable(s, pkt))
 		return NF_DROP;
 	early = open && (pkt->len || pkt->fin) &&
 		after(pkt->seq, s->flow[pkt->dir].next);
 	if (!early && esmtp_ack_counts(s, pkt))
-		esmtp_flow_acked(s, &s->flow[!pkt->dir], pkt->ack);
+		esmtp_flow_acked(s, other, pkt->ack);
 	if (open && esmtp_window_lower(s, pkt)) {
 		esmtp_count(s->en, ESMTP_NC_NO_MEMORY);
 		return NF_DROP;
 	}
-	if (early)
-		return ahead(s, pkt, notes);
 	if (!pkt->len && !pkt->fin)
 		return NF_ACCEPT;
-	return segment(s, pkt, notes);
+	verdict = segment(s, pkt, notes);
+	/* Ahead of its turn it may not pass: then nobody hears of its ACK, and all that comes again. */
+	if (early && verdict == NF_ACCEPT)
+		esmtp_flow_acked(s, other, pkt->ack);
+	return verdict;
 }

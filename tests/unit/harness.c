@@ -631,14 +631,20 @@ static bool same_byte(const struct line *line, u8 said, u8 uncut, u8 cut)
 	return cut == said && line->len < AHEAD_MAX && !line->edited;
 }
 
+/* So many bytes have passed in both runs. */
+static size_t both(const struct harness *a, const struct harness *b, int dir)
+{
+	return a->out[dir].n < b->out[dir].n ? a->out[dir].n : b->out[dir].n;
+}
+
 static bool same_bytes(const struct harness *model, const struct harness *h,
-		       int dir, size_t n, bool *in_vain)
+		       int dir)
 {
 	struct line line = { 0 };
 	u8 said, uncut, cut;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < both(model, h, dir); i++) {
 		said = h->in[dir].p[i];
 		uncut = model->out[dir].p[i];
 		cut = h->out[dir].p[i];
@@ -647,37 +653,56 @@ static bool same_bytes(const struct harness *model, const struct harness *h,
 		line.len++;
 		line.edited |= cut != said;
 		line.masked |= cut == 'X' && uncut == said && cut != said;
-		*in_vain |= line.masked && dir == ESMTP_DIR_CLIENT;
 		if (said == '\n')
 			line = (struct line){ 0 };
 	}
 	return true;
 }
 
-/* What passed: of equal length, content untouched. Of a connection that was closed all before the violating
- * line has passed, and how much of that line depends on the cut; but never its end.
+/* A line is masked only in the cut run, see struct line. */
+static bool masked_in_vain(const struct harness *model, const struct harness *h)
+{
+	const u8 *said = h->in[ESMTP_DIR_CLIENT].p;
+	const u8 *uncut = model->out[ESMTP_DIR_CLIENT].p;
+	const u8 *cut = h->out[ESMTP_DIR_CLIENT].p;
+	size_t i;
+
+	for (i = 0; i < both(model, h, ESMTP_DIR_CLIENT); i++)
+		if (uncut[i] == said[i] && cut[i] != said[i])
+			return true;
+	return false;
+}
+
+static bool content_altered(const struct harness *h)
+{
+	const struct bytes *out = &h->out[ESMTP_DIR_CLIENT];
+	size_t i;
+
+	for (i = 0; i < out->n; i++)
+		if (h->content.p[i] &&
+		    out->p[i] != h->in[ESMTP_DIR_CLIENT].p[i])
+			return true;
+	return false;
+}
+
+/* What passed is of equal length. Of a connection that was closed all before the violating line has passed, and how
+ * much of that line depends on the cut; but never its end.
  */
-static const char *differ_in_bytes(const struct harness *model,
-				   const struct harness *h, int dir)
+static const char *differ_in_extent(const struct harness *model,
+				    const struct harness *h, int dir)
 {
 	const struct bytes *a = &model->out[dir], *b = &h->out[dir];
-	size_t i, n = a->n < b->n ? a->n : b->n;
-	bool in_vain = false;
+	size_t i;
 
 	if (complete(a) != complete(b))
 		return "complete lines";
 	if (b->n != a->n && !model->verdict && !model->engine.latched)
 		return "number of bytes";
-	if (!same_bytes(model, h, dir, n, &in_vain))
-		return "bytes";
 	if (dir == ESMTP_DIR_SERVER)
-		return NULL;
-	for (i = 0; i < n; i++)
+		return same_bytes(model, h, dir) ? NULL : "bytes";
+	for (i = 0; i < both(model, h, dir); i++)
 		if (model->content.p[i] != h->content.p[i])
 			return "what is content";
-	for (i = 0; i < b->n; i++)
-		if (h->content.p[i] && h->out[dir].p[i] != h->in[dir].p[i])
-			return "content, which was altered";
 	return NULL;
 }
 
@@ -707,23 +732,19 @@ static void print_run(const struct harness *model, const struct step *steps,
 			    (const u8 *)steps[i].data, steps[i].len);
 }
 
-/* What is said of a line that was masked in vain is about another line, so all may be another from there on. */
-static bool masked_in_vain(const struct harness *model, const struct harness *h)
-{
-	size_t a = model->out[ESMTP_DIR_CLIENT].n;
-	size_t b = h->out[ESMTP_DIR_CLIENT].n;
-	bool in_vain = false;
-
-	return same_bytes(model, h, ESMTP_DIR_CLIENT, a < b ? a : b,
-			  &in_vain) && in_vain;
-}
-
 static void compare(const struct harness *model, const struct harness *h,
 		    const char *how, const struct step *steps, size_t n)
 {
 	const char *what = NULL;
 
-	if (model->verdict != h->verdict)
+	if (content_altered(h))
+		what = "content, which was altered";
+	else if (!same_bytes(model, h, ESMTP_DIR_CLIENT))
+		what = "bytes";
+	/* What is said of a line that was masked in vain is about another line: all may be another from there on. */
+	else if (masked_in_vain(model, h))
+		return;
+	if (!what && model->verdict != h->verdict)
 		what = "verdict";
 	if (!what && model->engine.latched != h->engine.latched)
 		what = "latched verdict";
@@ -734,10 +755,10 @@ static void compare(const struct harness *model, const struct harness *h,
 	if (!what)
 		what = differ_in_events(model, h);
 	if (!what)
-		what = differ_in_bytes(model, h, ESMTP_DIR_CLIENT);
+		what = differ_in_extent(model, h, ESMTP_DIR_CLIENT);
 	if (!what)
-		what = differ_in_bytes(model, h, ESMTP_DIR_SERVER);
-	if (!what || masked_in_vain(model, h))
+		what = differ_in_extent(model, h, ESMTP_DIR_SERVER);
+	if (!what)
 		return;
 	print_run(model, steps, n);
 	print_events("uncut", model);
